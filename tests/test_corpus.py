@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.corpus import Corpus, ShardWriter, bounded, limited, read_receipt, write_corpus
+
+
+def test_a_corpus_reads_back_what_was_written(tmp_path: Path, pages: pa.Table) -> None:
+    corpus = write_corpus(tmp_path / "c", pages.to_batches(max_chunksize=7), shard_rows=14)
+    assert [Path(file).name for file in corpus.files] == ["00000.parquet", "00001.parquet", "00002.parquet"]
+    assert corpus.table().equals(pages.combine_chunks())
+    assert corpus.num_rows == 40
+
+
+def test_row_groups_of_one_large_file_become_several_splits_with_every_row_once(
+    tmp_path: Path, pages: pa.Table
+) -> None:
+    pq.write_table(pages, tmp_path / "big.parquet", row_group_size=4)
+    corpus = Corpus(tmp_path, split_bytes=3000)
+    splits = corpus.splits()
+    assert len(splits) > 2
+    assert splits[0].name.startswith("big.00000-")
+    rows = [row["id"] for split in splits for batch in corpus.read(split) for row in batch.to_pylist()]
+    assert rows == pages["id"].to_pylist()
+
+
+def test_evidence_and_scratch_are_not_documents(tmp_path: Path, pages: pa.Table) -> None:
+    for name in ("a", "dropped/a", "quarantine/a", "_work/a", "sub/b"):
+        write_corpus(tmp_path / Path(name).parent, pages.to_batches())
+        (tmp_path / Path(name).parent / "00000.parquet").rename(tmp_path / f"{name}.parquet")
+    assert [split.name for split in Corpus(tmp_path).splits()] == ["a", "sub/b"]
+
+
+def test_leaving_a_writer_without_commit_leaves_nothing(tmp_path: Path, pages: pa.Table) -> None:
+    with pytest.raises(RuntimeError, match="stop"), ShardWriter(tmp_path, "a", pages.schema) as writer:  # noqa: PT012
+        writer.write(pages.to_batches()[0])
+        raise RuntimeError("stop")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_rows_and_receipt_give_the_same_bytes(tmp_path: Path, pages: pa.Table) -> None:
+    for name in ("a", "b"):
+        with ShardWriter(tmp_path, name, pages.schema) as writer:
+            for batch in pages.to_batches(max_chunksize=3):
+                writer.write(batch)
+            writer.commit({"made": "here"})
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert read_receipt(str(tmp_path / "a.parquet")) == {"made": "here"}
+
+
+def test_a_corpus_lives_on_any_fsspec_url(pages: pa.Table) -> None:
+    url = "memory://bucket/corpus"
+    assert write_corpus(url, pages.to_batches(), receipt={"n": 1}).table().equals(pages.combine_chunks())
+    assert Corpus(url).receipts() == {"00000": {"n": 1}}
+    fsspec.filesystem("memory").rm("/bucket", recursive=True)
+
+
+def test_a_limit_stops_at_exactly_that_many_rows_where_counts_are_known(tmp_path: Path, pages: pa.Table) -> None:
+    splits = write_corpus(tmp_path, pages.to_batches(max_chunksize=10), shard_rows=10).splits()
+    assert [split.limit for split in limited(splits, 25)] == [10, 10, 5]
+
+
+def test_a_large_batch_is_cut_until_it_is_within_bounds() -> None:
+    batch = pa.RecordBatch.from_pydict({"text": ["x" * 100] * 64})
+    pieces = list(bounded(batch, 1000))
+    assert max(piece.nbytes for piece in pieces) <= 1000
+    assert pa.Table.from_batches(pieces).num_rows == 64
+
+
+def test_bad_input_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+        Corpus(tmp_path / "nowhere").splits()
+    with pytest.raises(FileNotFoundError, match=r"holds no \.parquet shard"):
+        Corpus(tmp_path).splits()
+    (tmp_path / "page.parquet").write_bytes(b"<html>not Parquet</html>")
+    with pytest.raises(ValueError, match=r"page\.parquet is not a readable Parquet file"):
+        Corpus(tmp_path).splits()
