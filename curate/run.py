@@ -368,12 +368,3 @@ def _refuse_foreign_shards(plan: Plan, splits: Sequence[Split]) -> None:
         )
     by_name = {split.name: split for split in splits}
     _receipt(plan, by_name[sorted(there)[0]])
-
-
-def receipts_tally(corpus: Corpus) -> Tally:
-    """Add up the tallies in a corpus's receipts: what the run that made it did."""
-    total = Tally()
-    for receipt in corpus.receipts().values():
-        if receipt and "tally" in receipt:
-            total.add(Tally.from_json(receipt["tally"]))
-    return total

