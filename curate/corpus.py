@@ -16,7 +16,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +52,10 @@ class Split:
     num_rows: int | None  # None where counting would mean reading
     num_bytes: int  # of input, for progress and for largest-first order
     limit: int | None = None  # read no more rows than this
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this input from another one, wherever its folder lies."""
+        return {key: value for key, value in asdict(self).items() if key != "path"}
 
 
 class Source(Protocol):
@@ -262,6 +266,14 @@ def read_split(source: Source, split: Split) -> Iterator[Batch]:
             yield batch
         if left == 0:
             return
+
+
+def sweep(folder: str) -> None:
+    """Delete what killed writers left below a local corpus; to be called when all its shards are whole."""
+    fs, root = fsspec.core.url_to_fs(folder)
+    if not _is_remote(fs):
+        for path in Path(root).rglob(".*.parquet.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Batch: TypeAlias = pa.RecordBatch
 
@@ -68,3 +69,10 @@ def int_score(scores: np.ndarray) -> np.ndarray:
     """
     clipped = np.clip(np.asarray(scores, dtype=np.float64), 0.0, 5.0)
     return np.floor(clipped + 0.5).astype(np.int64)
+
+
+def text_bytes(batch: Batch) -> int:
+    """Return the UTF-8 bytes of a batch's text; 0 before there is text."""
+    if TEXT not in batch.schema.names:
+        return 0
+    return int(pc.sum(pc.binary_length(batch[TEXT])).as_py() or 0)

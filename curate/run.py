@@ -14,7 +14,7 @@ whose shard is there. Kill a run anywhere, start it again with any number of wor
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,8 +33,9 @@ from curate.corpus import (
     limited,
     read_receipt,
     read_split,
+    sweep,
 )
-from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, with_columns
+from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
 from curate.progress import Progress
 from curate.stage import Stage, stage_name
 from curate.tally import Tally
@@ -151,6 +152,7 @@ def _conclude(plan: Plan, outcomes: dict[str, Outcome], allow_empty: bool) -> Ta
         first = next(iter(failures.values())).strip().split("\n")[0]
         message = f"{len(failures)} of {len(outcomes)} splits failed ({names}); the rest are done. The first: {first}"
         raise RunError(message, total, failures)
+    sweep(plan.out)
     if total.num_quarantined > max(POISON_ROWS, POISON_SHARE * total.rows_in):
         worst = "; ".join(f"{n:,} x {reason}" for reason, n in total.quarantined.most_common(3))
         where = f"{plan.out}/{QUARANTINE}"
@@ -189,17 +191,12 @@ def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
             f"{path} was made by other stages; choose another output folder, or delete that one.\n"
             f"  there: {made}\n  asked: {wanted}"
         )
-    if found["split"] != _identity(split):
+    if found["split"] != split.identity():
         raise ValueError(
-            f"{path} was made from another input ({found['split']}, now {_identity(split)}); "
+            f"{path} was made from another input ({found['split']}, now {split.identity()}); "
             "choose another output folder, or delete that one"
         )
     return found
-
-
-def _identity(split: Split) -> dict[str, Any]:
-    """Return what tells a split's input from another one, wherever the folder lies."""
-    return {key: value for key, value in asdict(split).items() if key != "path"}
 
 
 def _write_shard(plan: Plan, split: Split, on_rows: Callable[[int], None] | None) -> Tally:
@@ -223,7 +220,7 @@ def _write_shard(plan: Plan, split: Split, on_rows: Callable[[int], None] | None
             rows += batch.num_rows
             if on_rows is not None:
                 on_rows(batch.num_rows)
-        receipt = {"recipe": plan.recipe(), "split": _identity(split), "tally": tally.to_json()}
+        receipt = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
         for evidence in (quarantine, dropped):  # before the kept shard, which says that all three are whole
             if evidence.num_rows:
                 evidence.commit(receipt)
@@ -335,13 +332,6 @@ def _valid(batch: Batch, column: str) -> pa.Array:
     if column not in batch.schema.names:
         return pa.repeat(pa.scalar(False), batch.num_rows)
     return pc.is_valid(batch[column])
-
-
-def text_bytes(batch: Batch) -> int:
-    """Return the UTF-8 bytes of a batch's text; 0 before there is text."""
-    if TEXT not in batch.schema.names:
-        return 0
-    return int(pc.sum(pc.binary_length(batch[TEXT])).as_py() or 0)
 
 
 def _step_names(plan: Plan) -> list[str]:

@@ -1,0 +1,51 @@
+"""Exact Jaccard similarity of candidate pairs, on the sets of their shingles' 64-bit hashes.
+
+    |A and B| / |A or B|     of two sorted arrays, in one merge
+
+MinHash only proposes: at 14 x 8 a pair of similarity 0.6 is proposed one time in five. What is removed is decided here.
+"Exact" is up to two different shingles of one pair having the same 64-bit hash (1e-14 for documents of 500 words).
+"""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from curate.dedup.shingles import shingles
+
+
+def shingle_sets(texts: pa.Array, size: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the distinct shingles of each text in ascending order: offsets (N + 1,), hashes (offsets[-1],) uint64."""
+    offsets, hashes = shingles(texts, size)
+    for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        hashes[start:stop].sort()
+    distinct = np.empty(len(offsets), dtype=np.int64)
+    total = _compact(offsets, hashes, distinct)
+    return distinct, hashes[:total].copy()
+
+
+@njit(cache=True, nogil=True)
+def jaccard(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int) -> float:
+    """Return the similarity of the sets hashes[a:a_end] and hashes[b:b_end], each ascending; 0 when both are empty."""
+    union = a_end - a + b_end - b
+    shared = 0
+    while a < a_end and b < b_end:
+        x, y = hashes[a], hashes[b]
+        shared += x == y
+        a += x <= y
+        b += y <= x
+    union -= shared
+    return shared / union if union else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _compact(offsets: NDArray[np.int64], hashes: NDArray[np.uint64], distinct: NDArray[np.int64]) -> int:
+    n = 0
+    distinct[0] = 0
+    for row in range(len(offsets) - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            if i == offsets[row] or hashes[i] != hashes[i - 1]:
+                hashes[n] = hashes[i]
+                n += 1
+        distinct[row + 1] = n
+    return n
