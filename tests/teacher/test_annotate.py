@@ -1,0 +1,204 @@
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curate.corpus import Corpus, write_corpus
+from curate.teacher.annotate import JOURNAL, annotate
+from curate.teacher.client import FakeTeacher, OpenAITeacher, Reply, fake_answer
+from curate.teacher.rubric import CODE_EDU, WEB_EDU
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return pages(tmp_path / "corpus", range(100))
+
+
+def pages(folder, numbers):
+    table = pa.table({"text": [f"Page {i}." for i in numbers], "id": [f"id{i}" for i in numbers]})
+    return write_corpus(folder, table.to_batches(max_chunksize=30), shard_rows=30)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Answers with a function of (prompt, how often it was asked), and remembers the prompts."""
+
+    answer: object = staticmethod(lambda prompt, time: fake_answer(prompt))
+    asked: Counter = field(default_factory=Counter)
+    name: str = "recorder"
+
+    def complete(self, prompts):
+        for index, prompt in enumerate(prompts):
+            page = prompt.split("<extract>\n")[1].split("\n</extract>")[0]
+            self.asked[page] += 1
+            yield index, self.answer(prompt, self.asked[page])
+
+
+def rows(out):
+    return {row["id"]: row for row in Corpus(str(out)).table().to_pylist()}
+
+
+def test_each_row_holds_the_grade_the_words_and_their_cost(corpus, tmp_path):
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=FakeTeacher(), n=10, chunk_rows=4)
+    assert found.num_documents == 10
+    assert found.outcomes == {"ok": 10}
+    assert len(found.corpus.files) == 3
+    for row in rows(tmp_path / "labels").values():
+        reply = fake_answer(WEB_EDU.prompt(row["text"]))
+        assert row["reply"] == reply.text
+        assert row["int_score"] == row["score"] == WEB_EDU.parse(reply.text).score
+        assert (row["prompt_tokens"], row["completion_tokens"]) == (reply.prompt_tokens, reply.completion_tokens)
+        assert (row["why"], row["outcome"], row["attempts"]) == ("A made-up reason.", "ok", 1)
+        assert (row["teacher"], row["rubric"], row["rubric_digest"]) == ("fake", "web_edu", WEB_EDU.digest())
+    assert not (tmp_path / "labels" / JOURNAL).exists()
+
+
+def test_a_larger_sample_pays_only_for_what_is_new(corpus, tmp_path):
+    teacher = Recorder()
+    for n in (20, 50, 20):
+        annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=n, chunk_rows=8)
+    assert teacher.asked.total() == len(teacher.asked) == 50
+    assert len(rows(tmp_path / "labels")) == 50
+
+
+def test_unreadable_answers_are_asked_again_then_kept_without_a_grade(corpus, tmp_path):
+    broken = {"Page 1.": "no idea", "Page 2.": "Educational score: 7", "Page 3.": "Educational score: 1 or 2"}
+
+    def answer(prompt, time):
+        page = next((page for page in broken if f"\n{page}\n" in prompt), None)
+        if page == "Page 3." and time == 2:  # comes to reason
+            return Reply("Fine.\nEducational score: 1", 5, 5)
+        return Reply(broken[page], 5, 5) if page else fake_answer(prompt)
+
+    teacher = Recorder(answer)
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100, max_attempts=3)
+    assert found.outcomes == {"ok": 98, "unparsable": 1, "out_of_range": 1}
+    by_id = rows(tmp_path / "labels")
+    assert (by_id["id1"]["score"], by_id["id1"]["int_score"], by_id["id1"]["attempts"]) == (None, None, 3)
+    assert (by_id["id2"]["score"], by_id["id2"]["reply"]) == (None, "Educational score: 7")
+    assert (by_id["id3"]["score"], by_id["id3"]["attempts"], by_id["id3"]["prompt_tokens"]) == (1.0, 2, 10)
+
+
+def test_a_teacher_that_never_gives_a_grade_is_a_loud_error_after_a_few_answers(corpus, tmp_path):
+    teacher = Recorder(lambda prompt, time: Reply("I am only a language model.", 5, 5))
+    with pytest.raises(RuntimeError, match=r"64 documents in a row got no grade.*only a language model"):
+        annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100)
+    assert teacher.asked.total() == 64
+    with pytest.raises(RuntimeError, match="not one of 5 documents got a grade"):
+        annotate(corpus, str(tmp_path / "few"), rubric=WEB_EDU, teacher=teacher, n=5)
+
+
+def test_many_unreadable_answers_among_good_ones_do_not_stop_the_run(tmp_path):
+    source = pages(tmp_path / "corpus", range(300))
+    odd = re.compile(r"\nPage \d*[13579]\.\n")
+    teacher = Recorder(lambda prompt, time: Reply("No.", 5, 5) if odd.search(prompt) else fake_answer(prompt))
+    found = annotate(source, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=300, chunk_rows=300)
+    assert found.outcomes == {"ok": 150, "unparsable": 150}
+    assert teacher.asked.total() == 150 + 3 * 150
+
+
+def test_documents_the_server_never_answered_are_named_and_asked_by_the_next_run(corpus, tmp_path):
+    down = Recorder(lambda prompt, time: Reply("", error="503") if "Page 7." in prompt else fake_answer(prompt))
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=down, n=100)
+    assert found.unanswered == {"id7": "503"}
+    assert found.num_documents == 99
+    up = Recorder()
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=up, n=100)
+    assert dict(up.asked) == {"Page 7.": 1}
+    assert (found.num_documents, found.unanswered) == (100, {})
+
+
+def test_a_spent_budget_stops_cleanly_and_a_larger_one_continues(corpus, tmp_path):
+    teacher = Recorder(lambda prompt, time: Reply("Educational score: 2", 90, 10))
+    out = str(tmp_path / "labels")
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=2500, chunk_rows=10)
+    assert found.budget_is_spent
+    assert (found.num_documents, found.prompt_tokens, found.completion_tokens) == (25, 2250, 250)
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=2500, chunk_rows=10)
+    assert found.num_documents == 25  # the budget is of the folder, not of the run
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=20_000, chunk_rows=10)
+    assert (found.num_documents, found.budget_is_spent) == (100, False)
+    assert set(teacher.asked.values()) == {1}
+
+
+def test_answers_on_the_wire_when_the_budget_ends_are_kept(corpus, tmp_path, server):
+    teacher = OpenAITeacher(server.url, "m", max_in_flight=8)  # the server charges 110 tokens an answer
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=1100)
+    assert found.num_documents == server.paid.total()
+    assert 10 <= found.num_documents < 10 + 8
+
+
+def test_other_annotations_in_the_folder_are_refused(corpus, tmp_path):
+    out = str(tmp_path / "labels")
+    annotate(corpus, out, rubric=WEB_EDU, teacher=FakeTeacher(), n=5)
+    for change in ({"rubric": CODE_EDU}, {"teacher": FakeTeacher(name="other")}, {"seed": 1}):
+        with pytest.raises(ValueError, match="write to another folder"):
+            annotate(corpus, out, **{"rubric": WEB_EDU, "teacher": FakeTeacher(), "n": 5, **change})
+
+
+def test_a_half_written_journal_line_is_cut_off_and_the_rest_is_not_paid_again(corpus, tmp_path):
+    def stumble(prompt, time):
+        if "Page 42." in prompt:
+            raise KeyboardInterrupt
+        return fake_answer(prompt)
+
+    first, out = Recorder(stumble), tmp_path / "labels"
+    with pytest.raises(KeyboardInterrupt):
+        annotate(corpus, str(out), rubric=WEB_EDU, teacher=first, n=100)
+    with (out / JOURNAL).open("ab") as journal:
+        journal.write(b'{"id": "id42", "reply": {"te')
+    second = Recorder()
+    annotate(corpus, str(out), rubric=WEB_EDU, teacher=second, n=100)
+    assert second.asked["Page 42."] == 1
+    del first.asked["Page 42."]
+    assert not first.asked.keys() & second.asked.keys()
+    assert len(rows(out)) == 100
+
+
+def test_two_runs_into_one_folder_cannot_both_pay(corpus, tmp_path):
+    def meddle(prompt, time):
+        with pytest.raises(ValueError, match="another run is writing"):
+            annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=FakeTeacher(name="recorder"), n=5)
+        return fake_answer(prompt)
+
+    annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=Recorder(meddle), n=3)
+
+
+RUN = """
+import sys
+from curate.corpus import Corpus
+from curate.teacher.annotate import annotate
+from curate.teacher.client import OpenAITeacher
+from curate.teacher.rubric import WEB_EDU
+corpus, out, url = sys.argv[1:]
+teacher = OpenAITeacher(url, "m", max_in_flight=4, max_retries=12, backoff_s=0.001, timeout_s=0.5)
+annotate(Corpus(corpus), out, rubric=WEB_EDU, teacher=teacher, n=200, chunk_rows=32)
+"""
+
+
+def test_a_run_killed_twice_annotates_every_document_once_and_pays_at_most_twice_for_what_was_on_the_wire(
+    tmp_path, server
+):
+    server.faults = ("", "", "429", "500", "", "", "garbage", "", "")
+    server.delay_s = 0.005
+    pages(tmp_path / "corpus", range(200))
+    command = [sys.executable, "-c", RUN, str(tmp_path / "corpus"), str(tmp_path / "labels"), server.url]
+    for answers in (50, 120):
+        process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
+        while server.paid.total() < answers:
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, stderr=subprocess.DEVNULL)
+    table = Corpus(str(tmp_path / "labels")).table()
+    assert sorted(table["id"].to_pylist()) == sorted(f"id{i}" for i in range(200))
+    assert table["score"].null_count == 0
+    assert server.paid.total() <= 200 + 2 * 4  # two kills, four questions in flight

@@ -1,0 +1,104 @@
+import pickle
+from collections import Counter
+
+import pytest
+
+from curate.teacher.client import FakeTeacher, OpenAITeacher
+from curate.teacher.rubric import WEB_EDU
+
+
+def ask(teacher, prompts):
+    """Replies in the order of the prompts."""
+    replies = dict(teacher.complete(prompts))
+    return [replies[index] for index in range(len(prompts))]
+
+
+def test_every_prompt_gets_its_own_reply_with_its_cost(server):
+    prompts = [f"page {i}" for i in range(40)]
+    replies = ask(OpenAITeacher(server.url, "m", max_in_flight=8), prompts)
+    assert all(WEB_EDU.parse(reply.text).outcome == "ok" for reply in replies)
+    assert {(reply.prompt_tokens, reply.completion_tokens) for reply in replies} == {(100, 10)}
+    assert server.paid == Counter(prompts)
+    again = ask(OpenAITeacher(server.url, "m", max_in_flight=3), prompts)
+    assert again == replies  # neither order nor number in flight moves a reply to another prompt
+
+
+def test_the_request_is_a_seeded_chat_completion(server):
+    ask(OpenAITeacher(server.url, "small", api_key="sk-1", temperature=0.7, seed=5, max_tokens=99), ["hello"])
+    assert server.headers["Authorization"] == "Bearer sk-1"
+    messages = [{"role": "user", "content": "hello"}]
+    sampling = {"temperature": 0.7, "seed": 5, "max_tokens": 99}
+    assert server.question == {"model": "small", "messages": messages, **sampling}
+
+
+def test_requests_go_out_together_but_never_more_than_asked_for(server):
+    server.delay_s = 0.05
+    ask(OpenAITeacher(server.url, "m", max_in_flight=6), [f"page {i}" for i in range(24)])
+    assert 2 <= server.most_in_flight <= 6
+
+
+def test_prompts_are_taken_only_as_they_are_sent(server):
+    taken = []
+
+    def prompts():
+        for i in range(20):
+            taken.append(i)
+            yield f"page {i}"
+
+    replies = OpenAITeacher(server.url, "m", max_in_flight=4).complete(prompts())
+    next(replies)
+    assert len(taken) == 4
+    replies.close()
+
+
+def test_a_server_that_fails_a_third_of_the_time_loses_no_prompt(server):
+    server.faults = ("", "", "", "", "", "", "", "", "429", "500", "garbage", "hang")
+    prompts = [f"page {i}" for i in range(60)]
+    teacher = OpenAITeacher(server.url, "m", max_in_flight=16, timeout_s=0.4, max_retries=12, backoff_s=0.001)
+    replies = ask(teacher, prompts)
+    assert [reply.error for reply in replies] == [None] * 60
+    assert server.paid == Counter(prompts)
+    assert server.tries.total() > 60
+
+
+def test_a_prompt_that_is_never_answered_comes_back_with_the_reason(server):
+    server.faults = ("503",)
+    [reply] = ask(OpenAITeacher(server.url, "m", max_retries=2, backoff_s=0.001), ["page"])
+    assert reply.error.startswith("no answer in 3 attempts; the last: 503 from http://127.0.0.1")
+    assert server.tries["page"] == 3
+
+
+def test_a_refused_prompt_is_not_asked_again(server):
+    server.faults = ("400",)
+    [reply] = ask(OpenAITeacher(server.url, "m", backoff_s=0.001), ["a page too long for the model"])
+    assert "400" in reply.error
+    assert server.tries.total() == 1
+
+
+def test_a_server_that_is_not_there_is_named(server):
+    server.http.server_close()
+    [reply] = ask(OpenAITeacher(server.url, "m", max_retries=1, backoff_s=0.001), ["page"])
+    assert "ConnectError" in reply.error
+    assert server.url in reply.error
+
+
+@pytest.mark.parametrize(("fault", "advice"), [("401", "check api_key"), ("404", "base_url usually ends in /v1")])
+def test_a_fault_of_every_question_raises_with_the_address_and_the_cure(server, fault, advice):
+    server.faults = (fault,)
+    with pytest.raises(ValueError, match=advice) as raised:
+        ask(OpenAITeacher(server.url, "m", api_key="sk-secret"), ["page"] * 3)
+    assert f"{server.url}/chat/completions" in str(raised.value)
+    assert "sk-secret" not in str(raised.value)
+
+
+def test_the_key_stays_out_of_the_repr_and_the_name_but_travels_to_workers():
+    teacher = OpenAITeacher("http://localhost/v1", "m", api_key="sk-secret")
+    assert "sk-secret" not in repr(teacher) + teacher.name
+    assert pickle.loads(pickle.dumps(teacher)).api_key == "sk-secret"
+
+
+def test_the_fake_teacher_gives_the_same_readable_grades_every_time():
+    prompts = [f"page {i}" for i in range(50)]
+    replies = ask(FakeTeacher(), prompts)
+    assert replies == ask(FakeTeacher(), prompts)
+    assert {WEB_EDU.parse(reply.text).score for reply in replies} == {0, 1, 2, 3, 4, 5}
