@@ -1,0 +1,128 @@
+"""Sources: whatever lies under a path, read as batches of documents.
+
+    source = open_source("crawl/")                     a folder of WARC files -> readers.warc.Warc
+    source = open_source("docs/")                      a folder of Parquet shards -> corpus.Corpus
+    source = open_source("HuggingFaceFW/fineweb", kind="hub")
+
+A source lists its splits and reads one split; see `curate.corpus.Source`.
+"""
+
+import os
+import posixpath
+import re
+from collections import Counter
+from typing import IO, Literal, get_args
+
+import fsspec
+
+from curate.corpus import Source
+
+Kind = Literal["parquet", "warc", "jsonl", "code", "hub"]
+HTML = "html"  # the column that `warc` fills and `html.Extract` turns into text
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?(/.*)?")
+
+
+def open_source(path: str | os.PathLike[str], *, kind: Kind | None = None) -> Source:
+    """Open what is at `path` by what its files are called; a single file with another ending by how it begins.
+
+    Args:
+        path: a file, a folder or a glob, local or any fsspec URL; with kind="hub" a data set's name.
+        kind: what to read where a folder holds several kinds.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: several kinds of input, none that we read, or a file that is not what its name says.
+    """
+    path = os.fspath(path)
+    if kind is not None and kind not in get_args(Kind):
+        raise ValueError(f"no kind of input {kind!r}; choose one of {', '.join(get_args(Kind))}")
+    if kind == "hub":
+        from curate.readers.hub import hub_url, require_hub
+
+        parts = path.split("/")
+        path = hub_url("/".join(parts[:2]), "/".join(parts[2:]))
+        require_hub(path)
+        kind = None
+    return _open(path, kind or _kind_at(path))
+
+
+def needs_extract(source: Source) -> bool:
+    """Tell whether the documents are still HTML and want `html.Extract` first."""
+    return HTML in source.schema.names
+
+
+def _open(path: str, kind: str) -> Source:
+    if kind == "warc":
+        from curate.readers.warc import Warc
+
+        return Warc(path)
+    if kind == "jsonl":
+        from curate.readers.jsonl import Jsonl
+
+        return Jsonl(path)
+    if kind == "code":
+        from curate.readers.code import CodeFolder
+
+        return CodeFolder(path)
+    from curate.readers.parquet import Parquet
+
+    source = Parquet(path)
+    return source.corpus if source.schema.names == source.corpus.schema.names else source
+
+
+def _kind_at(path: str) -> str:
+    fs, plain = fsspec.core.url_to_fs(path)
+    if fs.isfile(plain):
+        with fs.open(plain, "rb") as file:
+            return kind_of_name(plain) or _kind_of_start(path, file)
+    if fs.isdir(plain):
+        return _kind_of_folder(path, fs.find(plain), plain)
+    if any(mark in plain for mark in "*?["):
+        return _kind_of_folder(path, fs.glob(plain), posixpath.dirname(plain))
+    hint = "; for a data set of the Hugging Face hub add --kind hub" if HUB_NAME.fullmatch(path) else ""
+    raise FileNotFoundError(f"{path} does not exist; check the path{hint}")
+
+
+def _kind_of_folder(path: str, files: list[str], root: str) -> str:
+    from curate.readers.files import is_input
+
+    inputs = [name for name in files if is_input(name, root)]
+    kinds = Counter(filter(None, map(kind_of_name, inputs)))
+    if not inputs:
+        raise FileNotFoundError(f"{path} is empty; is it the right folder, and was the step that fills it run?")
+    if not kinds:
+        raise ValueError(f"{path} holds {len(inputs)} files, and none is Parquet, WARC, JSON lines or source code")
+    if len(kinds) > 1:
+        found = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+        raise ValueError(f"{path} holds several kinds of files ({found}); say which to read with --kind")
+    return str(next(iter(kinds)))
+
+
+def kind_of_name(name: str) -> str | None:
+    """Return the kind of input that a file's name promises, None if none; notes beside the data (.md) promise none."""
+    from curate.readers import code, jsonl, warc
+
+    if name.endswith(".parquet"):
+        return "parquet"
+    if name.endswith(warc.ENDINGS):
+        return "warc"
+    if name.endswith(jsonl.ENDINGS):
+        return "jsonl"
+    return "code" if code.LANGUAGE_OF.get(code.ending(name), "Markdown") != "Markdown" else None
+
+
+def _kind_of_start(path: str, file: IO[bytes]) -> str:
+    from curate.readers.warc import decompressed
+
+    start = file.read(4)
+    file.seek(0)
+    if start == b"PAR1":
+        return "parquet"
+    if start.lstrip(b"\xef\xbb\xbf").startswith(b"{"):
+        return "jsonl"
+    if decompressed(file).read(5) == b"WARC/":
+        return "warc"
+    raise ValueError(
+        f"{path} is not Parquet, WARC or JSON lines, by its name or by how it begins; "
+        "convert it, or give the folder if it is source code"
+    )

@@ -1,0 +1,83 @@
+"""Which files lie under a path, and what their shards are called.
+
+    listing("crawl/", (".warc.gz", ".warc"))      -> InputFile(path="/data/crawl/a/1.warc.gz", name="a/1", ...), ...
+
+A path is one file, a folder (searched all the way down) or a glob, local or any fsspec URL. Folders that `curate` fills
+itself (`dropped`, `quarantine`) and hidden names are not input. The name of a file is its path below the source without
+the ending: unique, the same on every machine, and a file name everywhere.
+"""
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+import fsspec
+
+from curate.corpus import DROPPED, QUARANTINE
+
+UNSAFE = re.compile(r"[^\w./=+-]")  # characters that some file system, URL or shell takes for something else
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of a source."""
+
+    path: str  # what fsspec opens
+    name: str  # below the source, without the ending
+    shown: str  # what documents say they are from: below the source where that is local, the URL elsewhere
+    source: str  # the name of the source's folder: it keeps the ids of two sources apart
+    num_bytes: int
+
+
+def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
+    """Return the files with one of `endings` under `path`, sorted; a single file needs no ending.
+
+    Raises:
+        FileNotFoundError: nothing is there, or nothing with these endings.
+    """
+    fs, plain = fsspec.core.url_to_fs(path)
+    remote = "file" not in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    root, sizes = _found(fs, plain)
+    if sizes is None:
+        raise FileNotFoundError(f"{path} does not exist; check the path, or make it with the step before")
+    if set(sizes) != {plain}:
+        sizes = {name: size for name, size in sizes.items() if name.endswith(endings) and is_input(name, root)}
+    if not sizes:
+        raise FileNotFoundError(f"{path} holds no file that ends in {' or '.join(endings)}; is it the right folder?")
+    files = []
+    for name in sorted(sizes):
+        below = name.removeprefix(root.rstrip("/") + "/")
+        url = fs.unstrip_protocol(name) if remote else name
+        shown = url if remote else below
+        files.append(InputFile(url, safe_name(below, endings), shown, posixpath.basename(root), sizes[name]))
+    return files
+
+
+def _found(fs: fsspec.AbstractFileSystem, plain: str) -> tuple[str, dict[str, int] | None]:
+    """Return (the source's folder, size by file name); None where nothing is."""
+    if fs.isfile(plain):
+        return posixpath.dirname(plain), {plain: fs.size(plain)}
+    if fs.isdir(plain):
+        return plain.rstrip("/"), {name: info["size"] or 0 for name, info in fs.find(plain, detail=True).items()}
+    if any(mark in plain for mark in "*?["):
+        fixed = re.split(r"[*?\[]", plain, maxsplit=1)[0]
+        found = {n: i["size"] or 0 for n, i in fs.glob(plain, detail=True).items() if i["type"] == "file"}
+        return posixpath.dirname(fixed), found
+    return plain, None
+
+
+def is_input(name: str, root: str) -> bool:
+    """Tell documents from our own evidence and from hidden files."""
+    parts = name.removeprefix(root.rstrip("/") + "/").split("/")
+    return not any(part.startswith((".", "_")) or part in (DROPPED, QUARANTINE) for part in parts)
+
+
+def safe_name(below: str, endings: tuple[str, ...]) -> str:
+    """Drop the longest ending that fits and replace what file systems do not take.
+
+    >>> safe_name("a b/CC:1.warc.gz", (".warc", ".warc.gz"))
+    'a-b/CC-1'
+    """
+    fitting = [ending for ending in endings if below.endswith(ending)]
+    bare = below.removesuffix(max(fitting, key=len)) if fitting else below
+    return UNSAFE.sub("-", bare).lstrip("._") or "input"

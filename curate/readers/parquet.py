@@ -1,0 +1,95 @@
+"""Parquet with other people's column names.
+
+    Parquet("the-stack/")      content, hexsha, max_stars_repo_name, ...  ->  text, id, repo_name, ...
+
+A folder with our names already is a `curate.corpus.Corpus` and needs none of this. Columns that are neither
+ours nor in `ALIASES` come through under their own names. Without any id column a row is named source/file/row.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.corpus import SPLIT_BYTES, Corpus, Split, open_parquet, shard_name
+from curate.document import CODE, ID, TEXT, WEB, Batch
+
+ALIASES = {  # ours -> theirs, in order of preference
+    TEXT: ("content", "raw_content", "code"),  # The Stack and StarCoder; RedPajama; github-code
+    ID: ("blob_id", "hexsha", "doc_id"),  # Software Heritage's (The Stack v2); The Stack; RedPajama
+    "repo_name": ("max_stars_repo_name", "repo"),
+    "path": ("max_stars_repo_path",),
+    "language": ("lang",),
+    "license": ("max_stars_repo_licenses", "detected_licenses"),
+    "size": ("length_bytes",),
+}
+TYPES = {field.name: field.type for schema in (WEB, CODE) for field in schema}
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A corpus whose columns are renamed to ours and cast to our types.
+
+    Raises:
+        ValueError: on reading, no column is the text.
+    """
+
+    path: str
+    split_bytes: int = SPLIT_BYTES
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return Corpus(self.path, self.split_bytes)
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """Our name by theirs, for the columns that change."""
+        names = self.corpus.schema.names
+        found = {ours: next((name for name in theirs if name in names), None) for ours, theirs in ALIASES.items()}
+        return {theirs: ours for ours, theirs in found.items() if theirs is not None and ours not in names}
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        fields = [(self.renamed.get(f.name, f.name), f.type) for f in self.corpus.schema]
+        names = [name for name, _ in fields]
+        if TEXT not in names:
+            raise ValueError(
+                f"{self.path} has no column with the text ({', '.join((TEXT, *ALIASES[TEXT]))}); "
+                f"it has {', '.join(names)}. Rename the column, or fetch the contents that these rows point to"
+            )
+        without_id = [] if ID in names else [(ID, pa.string())]
+        return pa.schema([(name, TYPES.get(name, kind)) for name, kind in fields] + without_id)
+
+    def splits(self) -> list[Split]:
+        return self.corpus.splits()
+
+    def read(self, split: Split) -> Iterator[Batch]:
+        """Yield the split's rows in order."""
+        row = self._first_row(split)
+        for batch in self.corpus.read(split):
+            arrays = {self.renamed.get(name, name): batch[name] for name in batch.schema.names}
+            numbers = range(row, row := row + batch.num_rows)
+            if ID not in arrays:
+                arrays[ID] = pa.array([f"{self._file_id(split)}/{number}" for number in numbers])
+            columns = [as_type(arrays[field.name], field.type) for field in self.schema]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _first_row(self, split: Split) -> int:
+        with open_parquet(split.path) as file:
+            return sum(file.metadata.row_group(group).num_rows for group in range(split.start))
+
+    def _file_id(self, split: Split) -> str:
+        root = PurePosixPath(fsspec.core.url_to_fs(self.path)[1])
+        source = root.parent.name if root.suffix == ".parquet" else root.name
+        return f"{source}/{shard_name(split.path, self.corpus.path)}"
+
+
+def as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast; a list of strings (The Stack's licenses) becomes one string."""
+    if pa.types.is_list(array.type) and pa.types.is_string(kind):
+        return pc.binary_join(array, ", ")
+    return array.cast(kind)

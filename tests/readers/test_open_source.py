@@ -1,0 +1,106 @@
+"""What lies under a path decides which source reads it."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curate.corpus import Corpus, Source, write_corpus
+from curate.readers import needs_extract, open_source
+from curate.readers.code import CodeFolder
+from curate.readers.html import Extract
+from curate.readers.jsonl import Jsonl
+from curate.readers.parquet import Parquet
+from curate.readers.warc import Warc
+from curate.run import run
+
+WARC = b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+DOCS = pa.RecordBatch.from_pydict({"text": ["t"], "id": ["1"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.warc.gz", gzip.compress(WARC), Warc),
+        ("a.warc", WARC, Warc),
+        ("a.jsonl", b"{}", Jsonl),
+        ("a.json.gz", gzip.compress(b"{}"), Jsonl),
+        ("a.jsonl.zst", b"", Jsonl),
+        ("r/a.py", b"x", CodeFolder),
+    ],
+)
+def test_a_folder_is_known_by_its_files(tmp_path: Path, name: str, content: bytes, expected: type[Source]) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "README.md").write_text("notes beside the data")
+    source = open_source(tmp_path)
+    assert isinstance(source, expected)
+    assert needs_extract(source) == (expected is Warc)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(gzip.compress(WARC), Warc), (WARC, Warc), (b'\xef\xbb\xbf{"text": ""}', Jsonl)]
+)
+def test_a_file_with_another_ending_is_known_by_its_start(
+    tmp_path: Path, content: bytes, expected: type[Source]
+) -> None:
+    (tmp_path / "a.dump").write_bytes(content)
+    source = open_source(tmp_path / "a.dump")
+    assert isinstance(source, expected)
+    assert [split.name for split in source.splits()] == ["a.dump"]
+
+
+def test_a_corpus_is_opened_as_it_is_and_its_evidence_is_no_input(tmp_path: Path) -> None:
+    write_corpus(tmp_path, [DOCS])
+    (tmp_path / "quarantine").mkdir()
+    (tmp_path / "quarantine" / "x.jsonl").write_bytes(b"{}")
+    source = open_source(tmp_path)
+    assert isinstance(source, Corpus)
+    assert [split.name for split in source.splits()] == ["00000"]
+    write_corpus(tmp_path / "stack", [DOCS.rename_columns(["content", "hexsha"])])
+    assert isinstance(open_source(tmp_path / "stack"), Parquet)
+    write_corpus(tmp_path / "bare", [DOCS.select(["text"])])
+    assert isinstance(open_source(tmp_path / "bare"), Parquet)
+    write_corpus(tmp_path / "textless", [DOCS.select(["id"])])
+    with pytest.raises(ValueError, match="has no column with the text"):
+        open_source(tmp_path / "textless")
+
+
+def test_several_kinds_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"{}")
+    (tmp_path / "a.warc").write_bytes(WARC)
+    (tmp_path / "b.warc").write_bytes(WARC)
+    with pytest.raises(ValueError, match=r"several kinds of files \(2 warc, 1 jsonl\); say which"):
+        open_source(tmp_path)
+    assert isinstance(open_source(tmp_path, kind="jsonl"), Jsonl)
+
+
+def test_what_cannot_be_opened_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no/where does not exist; check the path; for a data set"):
+        open_source("no/where")
+    with pytest.raises(FileNotFoundError, match="is empty; is it the right folder"):
+        open_source(tmp_path)
+    (tmp_path / "a.csv").write_bytes(b"a,b")
+    with pytest.raises(ValueError, match="holds 1 files, and none is Parquet, WARC, JSON lines or source code"):
+        open_source(tmp_path)
+    with pytest.raises(ValueError, match="by its name or by how it begins"):
+        open_source(tmp_path / "a.csv")
+    (tmp_path / "a.parquet").write_bytes(b"not parquet at all")
+    with pytest.raises(ValueError, match=r"a\.parquet is not a readable Parquet file"):
+        open_source(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="no kind of input 'csv'"):
+        open_source(tmp_path, kind="csv")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["fineweb edu", "HuggingFaceFW/fineweb/sample/10BT"])
+def test_a_data_set_s_name_is_looked_up_on_the_hub(name: str) -> None:
+    with pytest.raises((ValueError, ConnectionError), match=r"is not a data set|fineweb/sample/10BT: .* no answer"):
+        open_source(name, kind="hub")
+
+
+def test_real_pages_run_from_archive_to_corpus(shared_data: Path, tmp_path: Path) -> None:
+    source = open_source(shared_data / "web" / "pages-00000.warc.gz")
+    tally = run((Extract(),), source, str(tmp_path / "docs"), limit=50)
+    assert (tally.rows_in, tally.rows_out) == (50, 50)
+    assert set(Corpus(tmp_path / "docs").schema.names) == {"text", "id", "dump", "url", "date", "file_path"}
