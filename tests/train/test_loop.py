@@ -1,0 +1,127 @@
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from curate.train.loop import anneal, pretrain, read_log
+
+from .conftest import TINY
+
+SETTINGS = {"model": TINY, "seq_len": 16, "batch_tokens": 64, "threads": 1, "device": "cpu", "quiet": True}
+
+
+def losses(run) -> list[float]:
+    return [line["loss"] for line in read_log(run)]
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    return load_file(run.checkpoint / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def stable(token_folders, tmp_path_factory):
+    """Twenty steps of a stable phase, never interrupted."""
+    out = tmp_path_factory.mktemp("runs") / "stable"
+    return pretrain(token_folders["stories"], out, steps=20, decay=0, checkpoint_every=7, **SETTINGS)
+
+
+def test_the_loss_falls_and_the_run_says_what_it_did(stable, token_folders):
+    log = read_log(stable.path)
+    assert [line["step"] for line in log] == list(range(20))
+    assert log[-1]["loss"] < log[0]["loss"] - 0.5
+    assert stable.num_tokens == 20 * 64
+    assert stable.loss == pytest.approx((log[-1]["loss"] + log[-2]["loss"]) / 2)
+    assert 0 < stable.epochs[token_folders["stories"]] < 1
+    assert {path.name for path in (stable.path / "checkpoints").iterdir()} == {
+        "step-000007",
+        "step-000014",
+        "step-000020",
+    }
+
+
+def test_a_run_stopped_anywhere_goes_on_as_if_it_had_not_been(stable, token_folders, tmp_path):
+    for stop in (3, 9, None):
+        run = pretrain(
+            token_folders["stories"], tmp_path, steps=20, decay=0, checkpoint_every=7, stop_after=stop, **SETTINGS
+        )
+        assert (run.model is None) == (stop is not None)
+    assert losses(tmp_path) == losses(stable.path)
+    expected = weights(stable)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(run).items())
+
+
+def test_a_run_killed_hard_goes_on_as_if_it_had_not_been(stable, token_folders, tmp_path):
+    program = (
+        "import sys\nfrom curate.train.loop import pretrain\nfrom curate.train.model import Size\n"
+        f"pretrain(sys.argv[1], sys.argv[2], steps=20, decay=0, checkpoint_every=7, **{SETTINGS!r})"
+    )
+    arguments = [sys.executable, "-c", program, token_folders["stories"], str(tmp_path)]
+    process = subprocess.Popen(arguments)
+    while process.poll() is None and not (tmp_path / "checkpoints" / "step-000007").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 1')  # a line that was being written
+    (tmp_path / "checkpoints" / ".step-000020.tmp").mkdir(exist_ok=True)
+    pretrain(token_folders["stories"], tmp_path, steps=20, decay=0, checkpoint_every=7, **SETTINGS)
+    assert losses(tmp_path) == losses(stable.path)
+
+
+def test_a_finished_run_is_not_trained_again(stable, token_folders):
+    again = pretrain(token_folders["stories"], stable.path, steps=20, decay=0, checkpoint_every=7, **SETTINGS)
+    assert again == stable
+
+
+def test_another_recipe_into_the_same_folder_is_refused(stable, token_folders):
+    with pytest.raises(ValueError, match="holds a run with another plan"):
+        pretrain(token_folders["stories"], stable.path, steps=21, decay=0, **SETTINGS)
+    with pytest.raises(ValueError, match="holds a run with another data"):
+        pretrain(token_folders["sums"], stable.path, steps=20, decay=0, **SETTINGS)
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(token_folders, tmp_path, stable):
+    pretrain(token_folders["stories"], tmp_path, steps=20, decay=0, micro_tokens=16, **SETTINGS)
+    assert losses(tmp_path) == pytest.approx(losses(stable.path), abs=1e-4)
+
+
+def test_anneal_decays_from_the_peak_on_another_mixture(stable, token_folders, tmp_path):
+    before = stable.path / "checkpoints" / "step-000014"
+    run = anneal(
+        before, {token_folders["sums"]: 0.5, token_folders["stories"]: 0.5}, tmp_path, steps=8, threads=1, quiet=True
+    )
+    log = read_log(tmp_path)
+    assert [line["lr"] / 3e-3 for line in log] == pytest.approx([1 - (step / 8) ** 0.5 for step in range(8)])
+    assert len(run.epochs) == 2
+    assert (run.model / "config.json").exists()
+    with pytest.raises(ValueError, match="not of the stable phase"):
+        anneal(tmp_path, token_folders["sums"], tmp_path / "again", steps=2, quiet=True)
+
+
+def test_anneal_goes_on_with_the_state_of_the_optimiser(stable, token_folders, tmp_path):
+    """On the same mixture, annealing's first step differs from going on only in the batch; a fresh Adam would jump."""
+    run = anneal(stable.path, token_folders["stories"], tmp_path, steps=4, checkpoint_every=1, threads=1, quiet=True)
+    first = torch.load(tmp_path / "checkpoints" / "step-000001" / "optimizer.pt", weights_only=True)
+    assert {float(state["step"]) for state in first["state"].values()} == {21.0}
+    assert run.step == 4
+
+
+def test_divergence_stops_the_run_and_says_what_to_try(token_folders, tmp_path):
+    with pytest.raises(FloatingPointError, match=r"step \d+: loss .*last checkpoint is .*half the learning rate"):
+        pretrain(token_folders["stories"], tmp_path, steps=30, lr=1e38, warmup=0, checkpoint_every=1, **SETTINGS)
+    assert not (tmp_path / "hf").exists()
+
+
+def test_mistakes_are_named(token_folders, tmp_path):
+    with pytest.raises(ValueError, match="must be a multiple of seq_len"):
+        pretrain(token_folders["stories"], tmp_path, **(SETTINGS | {"batch_tokens": 50}))
+    with pytest.raises(ValueError, match="longer than the run of 10 steps"):
+        pretrain(token_folders["stories"], tmp_path, steps=10, warmup=8, decay=3, **SETTINGS)
+    with pytest.raises(ValueError, match="not both"):
+        pretrain(token_folders["stories"], tmp_path, steps=1, num_tokens=1, **SETTINGS)
+    with pytest.raises(FileNotFoundError, match="neither a run nor a checkpoint"):
+        anneal(tmp_path / "nowhere", token_folders["stories"], tmp_path / "out")
