@@ -2,7 +2,7 @@
 
     curate score pages.parquet -o scored --threshold 3        score("pages.parquet", out="scored", threshold=3)
 
-Every verb prints a short table and exits with 1 if anything failed. Heavy packages load inside the verb that needs them.
+Every verb prints a short table and exits with 1 if anything failed. Heavy packages load where they are used.
 """
 
 import os
@@ -125,7 +125,7 @@ def annotate(
     from curate.teacher.annotate import annotate as grade
 
     chosen = find(rubric).RUBRIC
-    asked = open_teacher(teacher, chosen, model=model, in_flight=in_flight, seed=seed)
+    asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed)
     print(grade(open_input(source), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens))
 
 
@@ -436,11 +436,11 @@ def score_and_keep(stage: "Score", threshold: int | None, min_score: float | Non
     return (stage,) if min_score is None else (stage, Keep((at_score(min_score),)))
 
 
-def open_teacher(teacher: str, rubric: object, *, model: str, in_flight: int, seed: int) -> "Teacher":
+def open_teacher(teacher: str, *, model: str, in_flight: int = 32, seed: int = 0) -> "Teacher":
     if teacher == "local":
         from curate.teacher.local import LocalTeacher
 
-        return LocalTeacher()  # type: ignore[return-value]
+        return LocalTeacher()
     from curate.teacher.client import OpenAITeacher
 
     key = os.environ.get("OPENAI_API_KEY", "")
@@ -498,3 +498,7 @@ def main() -> None:
         sys.exit(f"curate: {error}")
     except KeyboardInterrupt:
         sys.exit("curate: stopped; run the same command again to go on from the finished shards")
+
+
+if __name__ == "__main__":
+    main()

@@ -297,7 +297,7 @@ class open_parquet:  # noqa: N801  reads like open()
         self._file: IO[bytes] = fs.open(name, "rb")
         try:
             return pq.ParquetFile(self._file)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
             self._file.close()
             raise ValueError(f"{self.path} is not a readable Parquet file ({error}); fetch or make it again") from error
 

@@ -313,8 +313,7 @@ def schemas(plan: Plan) -> tuple[pa.Schema, pa.Schema, pa.Schema]:
     marks = {DROPPED_BY: pa.list_(pa.string())}
     heavy = () if plan.keep_text else (TEXT,)
     raw = [name for name, kind in seen.items() if pa.types.is_large_binary(kind) or pa.types.is_binary(kind)]
-    gone = {QUARANTINED, *marks, *(seen.keys() - set(batch.schema.names))}
-    kept = {name: kind for name, kind in seen.items() if name not in gone}
+    kept = {name: seen[name] for name in batch.schema.names if name not in {QUARANTINED, *marks}}
     dropped = {name: kind for name, kind in (seen | marks).items() if name not in (*heavy, *raw, QUARANTINED)}
     known = [name for name in (ID, URL, "file_path", "path", "repo_name") if name in seen]
     quarantine = {name: seen[name] for name in known} | {QUARANTINED: pa.string()}

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curate import ledger
 from curate.corpus import Corpus, read_receipt, write_corpus
 from curate.document import Batch, with_columns
-from curate import ledger
 from curate.run import RunError, run
 from curate.stage import Keep, Measure, Rule
 from curate.tally import Tally

@@ -1,0 +1,86 @@
+"""The command line as a person meets it: help, exit codes, one-sentence errors."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curate.cli import app, weights
+from curate.corpus import Corpus, write_corpus
+
+VERBS = [name for name in app if not name.startswith("-")]
+
+
+def curate(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_it_does_and_what_each_option_means(verb: str) -> None:
+    function = app[verb].default_command
+    assert function is not None
+    told = inspect.getdoc(function) or ""
+    assert told.split("\n")[0].endswith(".")
+    for name in inspect.signature(function).parameters:
+        assert f"    {name}: " in told, f"{verb} does not explain {name}"
+
+
+def test_a_threshold_of_three_is_said_to_be_rounded() -> None:
+    told = curate("score", "--help").stdout.replace("│", " ")
+    assert "int_score >= 3, which is a raw score >= 2.5" in " ".join(told.split())
+
+
+def test_a_run_prints_its_funnel_and_leaves_a_corpus(tmp_path: Path, pages: pa.Table) -> None:
+    write_corpus(tmp_path / "in", pages.to_batches())
+    done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--rules", "c4")
+    assert done.returncode == 0, done.stderr
+    assert "documents" in done.stdout
+    assert Corpus(tmp_path / "out").num_rows == 30
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "does not exist"),
+        (lambda folder: folder.mkdir(), ""),
+        (lambda folder: folder.with_suffix(".parquet").write_bytes(b"no"), "not a readable Parquet file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_one(tmp_path: Path, make, message: str) -> None:
+    make(tmp_path / "in")
+    (path,) = list(tmp_path.iterdir()) or [tmp_path / "in"]
+    done = curate("filter", path, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("curate: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.name in done.stderr
+
+
+def test_workers_without_an_engine_are_refused(tmp_path: Path, pages: pa.Table) -> None:
+    write_corpus(tmp_path / "in", pages.to_batches())
+    done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--workers", 4)
+    assert done.returncode == 1
+    assert "--ray local" in done.stderr
+
+
+def test_failed_splits_are_listed(tmp_path: Path, pages: pa.Table) -> None:
+    write_corpus(tmp_path / "in", pages.to_batches())
+    (tmp_path / "in/00000.parquet").rename(tmp_path / "in/good.parquet")
+    whole = (tmp_path / "in/good.parquet").read_bytes()
+    footer = int.from_bytes(whole[-8:-4], "little") + 8
+    (tmp_path / "in/torn.parquet").write_bytes(b"PAR1" + bytes(len(whole) - footer - 4) + whole[-footer:])
+    done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--rules", "c4")
+    assert done.returncode == 1
+    assert "failed: torn" in done.stderr
+    assert (tmp_path / "out/good.parquet").exists()
+
+
+def test_a_mixture_reads_folders_with_weights() -> None:
+    assert weights(["tokens/web:0.7", "tokens/code"]) == {"tokens/web": 0.7, "tokens/code": 1.0}
+    with pytest.raises(ValueError, match="folder:weight"):
+        weights(["tokens/web:much"])
