@@ -1,0 +1,118 @@
+"""Graded texts as arrays: from a corpus, a Parquet or JSONL file, or a table, with near-copies found.
+
+    graded = read_annotations("labels/web_edu.jsonl", documents="web/text.parquet")
+    graded.texts, graded.grades, graded.weights, graded.groups
+
+A copy of a training page among the test pages makes every classifier look better than it is. So texts that share a
+run of 20 words are put into one group, and groups are never divided; what many texts share (licences, menus) does not
+count.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from curate.corpus import Corpus
+from curate.document import ID, TEXT
+
+SCORE, WEIGHT, GROUP = "score", "weight", "group"
+RUN_WORDS = 20
+KEPT_RUNS = 8  # one run in eight is looked at: whether it is depends on its words, so copies agree
+MAX_SHARED = 10  # a run in more texts than this is a template
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Graded documents, row by row."""
+
+    texts: list[str]
+    grades: np.ndarray  # (N,) float64
+    weights: np.ndarray  # (N,) float64
+    groups: np.ndarray  # (N,) int64
+
+
+def read_annotations(annotations: str | Path | pa.Table, documents: str | Path | None = None) -> Annotations:
+    """Read the rows that have a score; take the texts from `documents`, by id, where that is given."""
+    table = annotations if isinstance(annotations, pa.Table) else read_table(annotations)
+    name = "the annotations" if isinstance(annotations, pa.Table) else str(annotations)
+    table = with_texts(table, documents, name) if documents is not None else table
+    for column in (SCORE, TEXT):
+        if column not in table.column_names:
+            hint = "; give documents= to take the texts by id" if column == TEXT else ""
+            raise ValueError(f"{name} has no column {column!r}; it has {table.column_names}{hint}")
+    table = table.filter(pc.and_(pc.is_valid(table[SCORE]), pc.is_valid(table[TEXT])))
+    texts = table[TEXT].to_pylist()
+    weights = _numbers(table, WEIGHT) if WEIGHT in table.column_names else np.ones(len(texts))
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(f"{name}: every weight must be 0 or more")
+    given = table[GROUP].to_pylist() if GROUP in table.column_names else [None] * len(texts)
+    return Annotations(texts, _numbers(table, SCORE), weights, near_copies(texts, given))
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """Read a corpus, a Parquet file or a JSONL file whole."""
+    if str(path).endswith((".jsonl", ".jsonl.gz", ".json")):
+        return pyarrow.json.read_json(path)
+    return Corpus(str(path)).table()
+
+
+def with_texts(table: pa.Table, documents: str | Path, name: str) -> pa.Table:
+    """Add the texts of `documents` by id.
+
+    Raises:
+        ValueError: a column is missing, or an id is not in `documents`.
+    """
+    if ID not in table.column_names:
+        raise ValueError(f"{name} has no column {ID!r} to find texts by; it has {table.column_names}")
+    ids = table[ID].to_pylist()
+    wanted = set(ids)
+    found: dict[str, str] = {}
+    for batch in Corpus(str(documents)).batches([ID, TEXT]):
+        chosen = batch.filter(pc.is_in(batch[ID], pa.array(wanted, batch.schema.field(ID).type)))
+        found |= dict(zip(chosen[ID].to_pylist(), chosen[TEXT].to_pylist(), strict=True))
+    missing = [document for document in ids if document not in found]
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(ids)} graded ids (first {missing[0]!r}) are not in {documents}")
+    texts = pa.array([found[document] for document in ids], pa.large_string())
+    without = table.drop_columns([TEXT]) if TEXT in table.column_names else table
+    return without.append_column(TEXT, texts)
+
+
+def near_copies(texts: list[str], given: list[object] | None = None) -> np.ndarray:
+    """Return (N,) int64 group numbers; texts that are equal, share a run of words or a given group have the same."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    owners: dict[object, list[int]] = {}
+    for row, text in enumerate(texts):
+        for key in runs(text):
+            owners.setdefault(key, []).append(row)
+    links = [(rows[0], row) for rows in owners.values() if len(rows) <= MAX_SHARED for row in rows[1:]]
+    firsts: dict[object, int] = {}
+    for row, text in enumerate(texts):
+        links.append((firsts.setdefault(("text", text), row), row))
+        if given is not None and given[row] is not None:
+            links.append((firsts.setdefault(("group", given[row]), row), row))
+    left, right = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(left)), (left, right)), shape=(len(texts), len(texts)))
+    return connected_components(graph, directed=False)[1].astype(np.int64)  # type: ignore[no-any-return]
+
+
+def runs(text: str) -> set[bytes]:
+    """Return a sample of the runs of RUN_WORDS words, the same runs in every text that has them."""
+    words = text[:20_000].lower().split()
+    hashes = (
+        blake2b(" ".join(words[i : i + RUN_WORDS]).encode("utf-8", "replace"), digest_size=8).digest()
+        for i in range(max(0, len(words) - RUN_WORDS + 1))
+    )
+    return {value for value in hashes if value[0] % KEPT_RUNS == 0}
+
+
+def _numbers(table: pa.Table, column: str) -> np.ndarray:
+    numbers: np.ndarray = pc.cast(table[column], pa.float64()).to_numpy()
+    return numbers
