@@ -5,13 +5,15 @@
 Every verb prints a short table and exits with 1 if anything failed. Heavy packages load where they are used.
 """
 
+import importlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+from cyclopts import run as run_function
 
 if TYPE_CHECKING:
     from curate.classify.score import Score
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from curate.stage import Stage
     from curate.tally import Tally
     from curate.teacher.client import Teacher
+    from curate.teacher.rubric import Rubric
 
 app = App(
     name="curate",
@@ -87,9 +90,9 @@ def filter(
     from curate.stage import Keep, Measure
 
     opened = open_input(source)
-    stages = (*to_text(opened), Measure(SIGNALS[rules]), Keep(RULE_SETS[rules]))
-    options = {"keep_text": keep_text, "allow_empty": allow_empty, "limit": limit}
-    show(run(stages, opened, out, ray=ray, workers=workers, **options))
+    stages: tuple[Stage, ...] = (*to_text(opened), Measure(SIGNALS[rules]), Keep(RULE_SETS[rules]))
+    engine = {"ray": ray, "workers": workers}
+    show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
 
 
 @app.command
@@ -121,28 +124,44 @@ def annotate(
         in_flight: requests at a time.
         budget_tokens: stop when this many tokens are used.
     """
-    from curate.classify.score import find
     from curate.teacher.annotate import annotate as grade
 
-    chosen = find(rubric).RUBRIC
+    chosen = rubric_of(rubric)
     asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed)
-    print(grade(open_input(source), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens))
+    done = grade(open_input(source), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens)
+    print(done)
+    if done.unanswered:
+        raise RuntimeError(
+            f"{len(done.unanswered)} documents got no answer; run the same command again to ask for them"
+        )
 
 
 @app.command
-def fit(labels: str, *, out: Out, classifier: str = "web_edu", folds: int = 5, seed: int = 0) -> None:
+def fit(
+    labels: str,
+    *,
+    out: Out,
+    classifier: str = "web_edu",
+    documents: str | None = None,
+    at_least: int = 3,
+    folds: int = 5,
+    seed: int = 0,
+) -> None:
     """Teach a classifier the grades of a sample, and say by cross-validation how well it learned them.
 
     Args:
         labels: annotations from `curate annotate`, or JSONL or Parquet with text and score.
         out: folder for the fitted model; pass it to `curate score --classifier`.
-        classifier: whose encoder and label scale to use.
+        classifier: name of the quality; its score becomes the column NAME.score.
+        documents: Parquet with the texts by id, where the labels hold none.
+        at_least: the grade from which a document counts as good in the measures.
         folds: of the cross-validation.
         seed: of the folds.
     """
     from curate.classify.fit import fit as learn
 
-    print(learn(labels, out, classifier=classifier, folds=folds, seed=seed))
+    options = {"documents": documents, "at_least": at_least, "folds": folds, "seed": seed}
+    print(learn(labels, out, classifier=classifier, **options))  # type: ignore[arg-type]
 
 
 @app.command
@@ -153,6 +172,7 @@ def score(
     classifier: str = "web_edu",
     threshold: int | None = None,
     min_score: float | None = None,
+    part: Literal["mean", "gate", "head"] | None = None,
     keep_text: bool = False,
     allow_empty: bool = False,
     ray: Engine = None,
@@ -168,6 +188,8 @@ def score(
         classifier: web_edu, code_edu, or the folder of a model from `curate fit`.
         threshold: keep rounded scores from here: 3 means int_score >= 3, which is a raw score >= 2.5.
         min_score: keep raw scores from here, such as 2.7, instead of --threshold.
+        part: gate (word and character n-grams, thousands of pages a second), head (the encoder, some ten a second and
+            core), or mean of both; by default what the classifier's card names as best.
         keep_text: keep the text of dropped documents too.
         allow_empty: accept that nothing is kept.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
@@ -179,9 +201,9 @@ def score(
     from curate.run import run
 
     opened = open_input(source)
-    stages = (*to_text(opened), *score_and_keep(score_stage(classifier), threshold, min_score))
-    options = {"keep_text": keep_text, "allow_empty": allow_empty, "limit": limit}
-    show(run(stages, opened, out, ray=ray, workers=workers, num_gpus=num_gpus, **options))
+    stages = (*to_text(opened), *score_and_keep(score_stage(classifier, part=part), threshold, min_score))
+    engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus}
+    show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
 
 
 @app.command
@@ -211,7 +233,7 @@ def dedup(
         workers: splits at a time; needs --ray.
     """
     from curate.corpus import Corpus
-    from curate.dedup.dedup import dedup as deduplicate
+    from curate.dedup import dedup as deduplicate
 
     limits = {"max_source_loss": max_source_loss, "max_cluster": max_cluster}
     given = {name: value for name, value in limits.items() if value is not None}
@@ -354,10 +376,7 @@ def funnel(run: str) -> None:
     Args:
         run: folder of a run, or of one corpus.
     """
-    from curate.ledger import funnel as lines
-
-    rows = [(f"{n.corpus}  {short(n.step)}", f"{n.documents:,}", f"{n.text_bytes / 1e6:,.2f}") for n in lines(run)]
-    print_table(("step", "documents", "MB of text"), rows)
+    print_funnel(run)
 
 
 @app.command
@@ -418,11 +437,10 @@ def open_input(path: str) -> "Source":
 
 def to_text(source: "Source") -> "tuple[Stage, ...]":
     """Return the stage that makes text of crawled pages, or none where there is text already."""
-    if "html" not in source.schema.names:
-        return ()
+    from curate.readers import needs_extract
     from curate.readers.html import Extract
 
-    return (Extract(),)
+    return (Extract(),) if needs_extract(source) else ()
 
 
 def score_and_keep(stage: "Score", threshold: int | None, min_score: float | None) -> "tuple[Stage, ...]":
@@ -434,6 +452,16 @@ def score_and_keep(stage: "Score", threshold: int | None, min_score: float | Non
     if threshold is not None:
         return (stage, Keep((at_threshold(threshold),)))
     return (stage,) if min_score is None else (stage, Keep((at_score(min_score),)))
+
+
+def rubric_of(classifier: str) -> "Rubric":
+    """Return the rubric of a shipped classifier."""
+    from curate.classify.score import available
+
+    if classifier not in available():
+        raise ValueError(f"no rubric is called {classifier!r}; there are {', '.join(available())}")
+    rubric: Rubric = importlib.import_module(f"classifiers.{classifier}").RUBRIC
+    return rubric
 
 
 def open_teacher(teacher: str, *, model: str, in_flight: int = 32, seed: int = 0) -> "Teacher":
@@ -463,7 +491,7 @@ def weights(tokens: Sequence[str]) -> dict[str, float]:
 
 def show(tally: "Tally") -> None:
     """Print the funnel of one run and the rules that dropped most."""
-    rows = [(short(name), f"{rows:,}", f"{size / 1e6:,.2f}") for name, rows, size in tally.steps]
+    rows = [(short(name), f"{rows:,}", megabytes(size)) for name, rows, size in tally.steps]
     print_table(("step", "documents", "MB of text"), rows)
     if tally.broken:
         broken = [(rule, f"{n:,}", f"{tally.alone[rule]:,}") for rule, n in tally.broken.most_common(12)]
@@ -471,6 +499,18 @@ def show(tally: "Tally") -> None:
     if tally.num_quarantined:
         reasons = "; ".join(f"{n:,} x {reason}" for reason, n in tally.quarantined.most_common(5))
         print(f"{tally.num_quarantined:,} records in quarantine: {reasons}")
+
+
+def print_funnel(run: str) -> None:
+    """Print what is left after each step of a run."""
+    from curate.ledger import funnel as lines
+
+    rows = [(f"{n.corpus}  {short(n.step)}", f"{n.documents:,}", megabytes(n.text_bytes)) for n in lines(run)]
+    print_table(("after", "documents", "MB of text"), rows)
+
+
+def megabytes(text_bytes: int) -> str:
+    return f"{text_bytes / 1e6:,.2f}" if text_bytes else "-"  # before extraction there is no text
 
 
 def short(step: str, width: int = 60) -> str:
@@ -487,10 +527,11 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         )
 
 
-def main() -> None:
-    """Run the command line; a failure is one message on stderr and exit code 1."""
+def main(command: Callable[..., None] | None = None) -> None:
+    """Run the command line, or a pipeline's one function; a failure is one message on stderr and exit code 1."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # other packages' bars; ours says where a run is
     try:
-        app()
+        app() if command is None else run_function(command)
     except (ValueError, LookupError, OSError, ImportError, RuntimeError) as error:
         failures = getattr(error, "failures", {})
         for name, failure in list(failures.items())[:20]:

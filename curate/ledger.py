@@ -73,16 +73,23 @@ def tally(corpus: str) -> Tally:
 
 
 def funnel(run: str) -> list[Line]:
-    """Return what was left after every step of every corpus in a run; steps that dropped nothing are left out."""
+    """Return what was left after every step of every corpus in a run, without the steps that changed nothing.
+
+    Corpora whose names differ in their last part only (`web/1-clean`, `web/2-scored`) are one line of production: the
+    input of the second is not told again if it is what the first left.
+    """
     lines: list[Line] = []
     for path in corpora(run):
         name = path.removeprefix(run.rstrip("/")).strip("/") or path
-        before = -1
         for step, rows, size in tally(path).steps:
-            if rows != before:
+            before = lines[-1] if lines and _family(lines[-1].corpus) == _family(name) else None
+            if before is None or (rows, size) != (before.documents, before.text_bytes):
                 lines.append(Line(name, step, rows, size))
-            before = rows
     return lines
+
+
+def _family(corpus: str) -> str:
+    return corpus.rpartition("/")[0]
 
 
 def why(document: str, run: str) -> list[Event]:

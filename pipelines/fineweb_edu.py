@@ -1,0 +1,92 @@
+"""FineWeb-Edu: web pages in, the educational ones out.
+
+    python pipelines/fineweb_edu.py --input crawl/ --output runs/edu
+    python pipelines/fineweb_edu.py --input hf://datasets/HuggingFaceFW/fineweb/sample/10BT --filtered --output s3://...
+    ray job submit --working-dir . -- python pipelines/fineweb_edu.py --input s3://... --output s3://...
+
+    OUTPUT/1-clean    FineWeb's filters (skipped with --filtered: FineWeb itself has been through them)
+    OUTPUT/2-scored   every document with its score
+    OUTPUT/3-unique   the best copy of each
+    OUTPUT/4-edu      int_score >= 3: the corpus
+
+Scores are kept apart from the threshold, so another `--threshold` into another folder costs a column read. With
+`--teacher` a model grades a sample of the clean documents first, and a classifier learns these grades in place of ours.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from classifiers import web_edu
+from curate.classify.fit import fit
+from curate.classify.score import at_threshold, score_stage
+from curate.cli import main, open_teacher, print_funnel
+from curate.corpus import Corpus
+from curate.dedup import dedup
+from curate.readers import needs_extract, open_source
+from curate.readers.html import Extract
+from curate.run import run
+from curate.signals.rules import FINEWEB_CHAIN
+from curate.stage import Keep, Stage
+from curate.teacher.annotate import annotate
+
+# FineWeb-Edu had 450,000 grades; a frozen encoder with a small head is near its best with some thousand.
+NUM_LABELS = 5_000
+
+
+def fineweb_edu(
+    *,
+    source: Annotated[str, Parameter(name="--input")],
+    output: str,
+    teacher: str | None = None,
+    model: str = "",
+    num_labels: int = NUM_LABELS,
+    labels: str = "runs/labels",
+    threshold: int = 3,
+    filtered: bool = False,
+    extractor: Literal["resiliparse", "trafilatura"] = "resiliparse",
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+    limit: int | None = None,
+) -> None:
+    """Filter, score and deduplicate web pages, and keep the educational ones.
+
+    Args:
+        source: WARC, JSONL or Parquet: a file or folder, local, s3://, gs:// or hf://.
+        output: folder or URL for the four corpora.
+        teacher: URL of an OpenAI-compatible server that grades a sample; the classifier that ships otherwise.
+        model: the teacher's model name.
+        num_labels: documents for the teacher to grade.
+        labels: local folder for the grades and the classifier fitted to them.
+        threshold: keep rounded scores from here; 3 is FineWeb-Edu, 2 is FineWeb-Edu-score-2.
+        filtered: the input has been through FineWeb's filters already.
+        extractor: of text from pages; trafilatura is FineWeb's.
+        ray: none, local, auto or ADDRESS; auto inside a submitted job.
+        workers: splits at a time.
+        num_gpus: GPUs for each split while it is scored.
+        limit: read no more than about this many documents.
+    """
+    engine = {"ray": ray, "workers": workers}
+    opened = open_source(source)
+    to_text: tuple[Stage, ...] = (Extract(extractor=extractor),) if needs_extract(opened) else ()
+    rules: tuple[Stage, ...] = () if filtered else FINEWEB_CHAIN
+    run((*to_text, *rules), opened, f"{output}/1-clean", limit=limit, **engine)
+    classifier = "web_edu"
+    if teacher is not None:
+        asked = open_teacher(teacher, model=model)
+        graded = annotate(
+            Corpus(f"{output}/1-clean"), f"{labels}/grades", rubric=web_edu.RUBRIC, teacher=asked, n=num_labels
+        )
+        print(graded)
+        classifier = f"{labels}/classifier"
+        print(fit(str(Path(labels, "grades")), classifier))
+    run((score_stage(classifier),), Corpus(f"{output}/1-clean"), f"{output}/2-scored", num_gpus=num_gpus, **engine)
+    print(dedup(Corpus(f"{output}/2-scored"), f"{output}/3-unique", **engine))
+    run((Keep((at_threshold(threshold),)),), Corpus(f"{output}/3-unique"), f"{output}/4-edu", **engine)
+    print_funnel(output)
+
+
+if __name__ == "__main__":
+    main(fineweb_edu)
