@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from curate.tally import Tally
     from curate.teacher.client import Teacher
     from curate.teacher.rubric import Rubric
+    from curate.train.loop import Trained
 
 app = App(
     name="curate",
@@ -31,6 +32,8 @@ app = App(
 
 Out = Annotated[str, Parameter(name=["--out", "-o"])]
 Engine = Annotated[str | None, Parameter(name="--ray")]
+Number = Annotated[int, Parameter(name=["-n", "--num"])]
+Kind = Literal["warc", "jsonl", "parquet", "code"] | None
 Inputs = Annotated[list[str], Parameter(negative=())]
 
 
@@ -42,6 +45,7 @@ def extract(
     extractor: Literal["resiliparse", "trafilatura"] = "resiliparse",
     ray: Engine = None,
     workers: int | None = None,
+    kind: Kind = None,
     limit: int | None = None,
 ) -> None:
     """Turn crawled pages (WARC) into a corpus of plain text.
@@ -52,13 +56,14 @@ def extract(
         extractor: resiliparse is some ten times as fast; trafilatura is what FineWeb used.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
         workers: files at a time; needs --ray.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
         limit: read no more than about this many pages.
     """
     from curate.readers.html import Extract
     from curate.run import run
 
     stages = (Extract(extractor=extractor),)
-    show(run(stages, open_input(source), out, ray=ray, workers=workers, limit=limit))
+    show(run(stages, open_input(source, kind), out, ray=ray, workers=workers, limit=limit))
 
 
 @app.command
@@ -71,6 +76,7 @@ def filter(
     allow_empty: bool = False,
     ray: Engine = None,
     workers: int | None = None,
+    kind: Kind = None,
     limit: int | None = None,
 ) -> None:
     """Measure quality signals and drop the documents that break a rule; see `curate why` and `curate sample`.
@@ -83,13 +89,14 @@ def filter(
         allow_empty: accept that nothing is kept.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
         workers: splits at a time; needs --ray.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
         limit: read no more than about this many documents.
     """
     from curate.run import run
     from curate.signals.rules import RULE_SETS, SIGNALS
     from curate.stage import Keep, Measure
 
-    opened = open_input(source)
+    opened = open_input(source, kind)
     stages: tuple[Stage, ...] = (*to_text(opened), Measure(SIGNALS[rules]), Keep(RULE_SETS[rules]))
     engine = {"ray": ray, "workers": workers}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
@@ -103,10 +110,11 @@ def annotate(
     teacher: str,
     rubric: str = "web_edu",
     model: str = "",
-    n: int = 1000,
+    n: Number = 1000,
     seed: int = 0,
     in_flight: int = 32,
     budget_tokens: int | None = None,
+    kind: Kind = None,
 ) -> None:
     """Let a teacher (a large language model) grade a random sample of documents.
 
@@ -123,12 +131,15 @@ def annotate(
         seed: of the sample.
         in_flight: requests at a time.
         budget_tokens: stop when this many tokens are used.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
     """
     from curate.teacher.annotate import annotate as grade
 
     chosen = rubric_of(rubric)
     asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed)
-    done = grade(open_input(source), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens)
+    done = grade(
+        open_input(source, kind), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens
+    )
     print(done)
     if done.unanswered:
         raise RuntimeError(
@@ -178,6 +189,7 @@ def score(
     ray: Engine = None,
     workers: int | None = None,
     num_gpus: float = 0,
+    kind: Kind = None,
     limit: int | None = None,
 ) -> None:
     """Score documents with a classifier, and keep those at or above a threshold if one is given.
@@ -195,12 +207,13 @@ def score(
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
         workers: splits at a time; needs --ray.
         num_gpus: GPUs for each of them.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
         limit: read no more than about this many documents.
     """
     from curate.classify.score import score_stage
     from curate.run import run
 
-    opened = open_input(source)
+    opened = open_input(source, kind)
     stages = (*to_text(opened), *score_and_keep(score_stage(classifier, part=part), threshold, min_score))
     engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
@@ -305,7 +318,7 @@ def pretrain(
 
     sizes = {"num_tokens": num_tokens, "seq_len": seq_len, "batch_tokens": batch_tokens, "lr": lr}
     rest = {"seed": seed, "checkpoint_every": checkpoint_every, "device": device}
-    print(train(weights(tokens), out, model=model, **sizes, **rest))  # type: ignore[arg-type]
+    show_trained(train(weights(tokens), out, model=model, **sizes, **rest))  # type: ignore[arg-type]
 
 
 @app.command
@@ -323,7 +336,7 @@ def anneal(
     """
     from curate.train.loop import anneal as train
 
-    print(train(checkpoint, weights(tokens), out, num_tokens=num_tokens, device=device))
+    show_trained(train(checkpoint, weights(tokens), out, num_tokens=num_tokens, device=device))
 
 
 @app.command
@@ -397,7 +410,9 @@ def why(document: str, run: str) -> None:
 
 
 @app.command
-def sample(corpus: str, *, dropped_by: str | None = None, score: str | None = None, n: int = 20, seed: int = 0) -> None:
+def sample(
+    corpus: str, *, dropped_by: str | None = None, score: str | None = None, n: Number = 20, seed: int = 0
+) -> None:
     """Show random documents of a corpus, or of what one rule dropped.
 
     Args:
@@ -429,10 +444,10 @@ def report(run: str, *, out: Annotated[str | None, Parameter(name=["--out", "-o"
     print(write(run, out))
 
 
-def open_input(path: str) -> "Source":
+def open_input(path: str, kind: Kind) -> "Source":
     from curate.readers import open_source
 
-    return open_source(path)
+    return open_source(path, kind=kind)
 
 
 def to_text(source: "Source") -> "tuple[Stage, ...]":
@@ -501,6 +516,16 @@ def show(tally: "Tally") -> None:
         print(f"{tally.num_quarantined:,} records in quarantine: {reasons}")
 
 
+def show_trained(trained: "Trained") -> None:
+    """Print where the model is and what it was trained on."""
+    epochs = [f"{Path(path).name} x {times:.2f}" for path, times in trained.epochs.items()]
+    print_table(
+        ("model", "parameters", "tokens", "loss"),
+        [(str(trained.model), f"{trained.num_parameters:,}", f"{trained.num_tokens:,}", f"{trained.loss:.3f}")],
+    )
+    print(f"epochs: {', '.join(epochs)}")
+
+
 def print_funnel(run: str) -> None:
     """Print what is left after each step of a run."""
     from curate.ledger import funnel as lines
@@ -513,7 +538,7 @@ def megabytes(text_bytes: int) -> str:
     return f"{text_bytes / 1e6:,.2f}" if text_bytes else "-"  # before extraction there is no text
 
 
-def short(step: str, width: int = 60) -> str:
+def short(step: str, width: int = 48) -> str:
     return step if len(step) <= width else f"{step[: width - 3]}..."
 
 

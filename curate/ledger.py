@@ -8,6 +8,7 @@ question reads the columns it needs, without the text; `why` scans the ids of a 
 """
 
 import operator
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import fsspec
 import pyarrow.compute as pc
 
-from curate.corpus import DROPPED, QUARANTINE, Corpus, read_receipt
+from curate.corpus import DROPPED, QUARANTINE, Corpus, is_shard, read_receipt
 from curate.document import DROPPED_BY, ID, TEXT, URL
 from curate.stage import id_hash
 from curate.tally import Tally
@@ -42,25 +43,30 @@ class Event:
     row: dict[str, Any]  # every column but the text
 
 
-def corpora(run: str) -> list[str]:
-    """Return the paths of the corpora below a run's folder, in the order of their names (`1-clean`, `2-scored`, ...).
+def corpora(run: str) -> dict[str, str]:
+    """Return name -> path of the corpora below a run's folder, in the order of their names (`1-clean`, `2-scored`).
+
+    A name is relative to the run; a folder that is itself a corpus has its own name.
 
     Raises:
         FileNotFoundError: there is none.
     """
     fs, root = fsspec.core.url_to_fs(run.rstrip("/"))
-    roots: set[str] = set()
-    for name in fs.find(root):
-        parts = name.removeprefix(root).strip("/").split("/")
-        evidence = {DROPPED, QUARANTINE} & set(parts) or any(part.startswith((".", "_")) for part in parts)
-        if not name.endswith(".parquet") or evidence or any(name.startswith(f"{known}/") for known in roots):
+    found: dict[str, str] = {}
+    for file in sorted(fs.find(root)):
+        relative = file.removeprefix(root).strip("/")
+        if not is_shard(relative) or any(relative.startswith(f"{name}/") for name in found):
             continue
-        receipt = read_receipt(fs.unstrip_protocol(name)) or {}
+        receipt = read_receipt(fs.unstrip_protocol(file)) or {}
         if "tally" in receipt:
-            roots.add(name.removesuffix(f"/{receipt['split']['name']}.parquet"))
-    if not roots:
+            path = file.removesuffix(f"/{receipt['split']['name']}.parquet")
+            name = path.removeprefix(root).strip("/") or posixpath.basename(root)
+            found[name] = fs.unstrip_protocol(path).removeprefix("file://")
+            if path == root:
+                break
+    if not found:
         raise FileNotFoundError(f"{run} holds no corpus that a run of curate wrote; give the folder of a run")
-    return [fs.unstrip_protocol(path).removeprefix("file://") for path in sorted(roots)]
+    return found
 
 
 def tally(corpus: str) -> Tally:
@@ -79,8 +85,7 @@ def funnel(run: str) -> list[Line]:
     input of the second is not told again if it is what the first left.
     """
     lines: list[Line] = []
-    for path in corpora(run):
-        name = path.removeprefix(run.rstrip("/")).strip("/") or path
+    for name, path in corpora(run).items():
         for step, rows, size in tally(path).steps:
             before = lines[-1] if lines and _family(lines[-1].corpus) == _family(name) else None
             if before is None or (rows, size) != (before.documents, before.text_bytes):
@@ -98,14 +103,13 @@ def why(document: str, run: str) -> list[Event]:
     Raises:
         LookupError: no corpus knows it.
     """
-    events = [event for path in corpora(run) for event in _events(document, path, run)]
+    events = [event for name, path in corpora(run).items() for event in _events(document, name, path)]
     if not events:
         raise LookupError(f"no document with id or url {document!r} in {run}; ids are case-sensitive and whole")
     return events
 
 
-def _events(document: str, path: str, run: str) -> Iterator[Event]:
-    name = path.removeprefix(run.rstrip("/")).strip("/") or path
+def _events(document: str, name: str, path: str) -> Iterator[Event]:
     for folder, decision in ((path, "kept"), (f"{path}/{DROPPED}", "dropped"), (f"{path}/{QUARANTINE}", "quarantined")):
         for row in _find(document, folder):
             yield Event(name, decision, row)

@@ -8,7 +8,7 @@ evaluation, so no number can disagree with the data. Charts are inline SVG; the 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,13 @@ def report(run: str, out: str | None = None) -> Path:
     """Write the page about everything below the folder `run` and return its path."""
     folder = Path(run)
     paths = ledger.corpora(run)
-    names = {path: path.removeprefix(str(run).rstrip("/")).strip("/") or folder.name for path in paths}
-    tallies = {path: ledger.tally(path) for path in paths}
+    tallies = {name: ledger.tally(path) for name, path in paths.items()}
+    scored = [name for name in paths if _first_scored(name, paths)]
     sections = {
         "Funnel": funnel_section(run),
-        "Rules": "".join(rules_section(names[path], tallies[path]) for path in paths),
-        "Scores": "".join(scores_section(names[path], path) for path in paths if _first_scored(path, paths)),
-        "Samples": "".join(samples_section(names[path], path, tallies[path]) for path in paths),
+        "Rules": "".join(rules_section(name, tally) for name, tally in tallies.items()),
+        "Scores": "".join(scores_section(name, paths[name]) for name in scored),
+        "Samples": "".join(samples_section(name, path, tallies[name]) for name, path in paths.items()),
         "Training": training_section(folder),
         "Evaluation": evaluation_section(folder),
     }
@@ -200,9 +200,10 @@ def curve(points: Sequence[tuple[float, float]]) -> str:
     return f'<figure><svg viewBox="0 0 700 172" role="img" aria-label="{label}">{line}{marks}</svg></figure>'
 
 
-def _first_scored(path: str, paths: Sequence[str]) -> bool:
-    """Tell whether a corpus has scores and its neighbour before it has not: the place to look at all of them."""
-    if "score" not in Corpus(path).schema.names:
+def _first_scored(name: str, paths: Mapping[str, str]) -> bool:
+    """Tell whether a corpus has scores and the one before it has not: the place to look at all of them."""
+    if "score" not in Corpus(paths[name]).schema.names:
         return False
-    before = [other for other in paths[: list(paths).index(path)] if Path(other).parent == Path(path).parent]
-    return not before or "score" not in Corpus(before[-1]).schema.names
+    family = [other for other in paths if other.rpartition("/")[0] == name.rpartition("/")[0]]
+    before = family[: family.index(name)]
+    return not before or "score" not in Corpus(paths[before[-1]]).schema.names

@@ -46,6 +46,7 @@ def fineweb_edu(
     threshold: int = 3,
     filtered: bool = False,
     extractor: Literal["resiliparse", "trafilatura"] = "resiliparse",
+    kind: Literal["warc", "jsonl", "parquet"] | None = None,
     ray: str | None = None,
     workers: int | None = None,
     num_gpus: float = 0,
@@ -63,13 +64,14 @@ def fineweb_edu(
         threshold: keep rounded scores from here; 3 is FineWeb-Edu, 2 is FineWeb-Edu-score-2.
         filtered: the input has been through FineWeb's filters already.
         extractor: of text from pages; trafilatura is FineWeb's.
+        kind: what to read where a folder holds several kinds of files.
         ray: none, local, auto or ADDRESS; auto inside a submitted job.
         workers: splits at a time.
         num_gpus: GPUs for each split while it is scored.
         limit: read no more than about this many documents.
     """
     engine = {"ray": ray, "workers": workers}
-    opened = open_source(source)
+    opened = open_source(source, kind=kind)
     to_text: tuple[Stage, ...] = (Extract(extractor=extractor),) if needs_extract(opened) else ()
     rules: tuple[Stage, ...] = () if filtered else FINEWEB_CHAIN
     run((*to_text, *rules), opened, f"{output}/1-clean", limit=limit, **engine)

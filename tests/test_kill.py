@@ -39,6 +39,7 @@ class Chars:
 if __name__ == "__main__":
     source, out, seconds, ray, workers = sys.argv[1:]
     stages = (Slow(float(seconds)), Measure((Chars(),)), Keep((Rule("t.chars", at_least=100),)))
+    print("started", flush=True)
     run(stages, Corpus(source), out, ray=ray, workers=int(workers))
 """
 KILLS = 20
@@ -50,7 +51,7 @@ def shards(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def script(tmp_path: Path, pages: pa.Table) -> Path:
-    table = pa.concat_tables([pages] * 3)
+    table = pa.concat_tables([pages] * 9)
     ids = pa.array([f"doc-{i:04}" for i in range(table.num_rows)])
     table = table.set_column(1, "id", ids).combine_chunks()
     write_corpus(tmp_path / "in", table.to_batches(max_chunksize=5), shard_rows=10)
@@ -64,30 +65,32 @@ def command(script: Path, out: str, seconds: float, ray: str = "none", workers: 
     return [sys.executable, str(script), str(folder / "in"), str(folder / out), str(seconds), ray, str(workers)]
 
 
-def kill_after(seconds: float, arguments: list[str]) -> bool:
-    """Start a run, kill it and everything it started after some seconds; tell whether it was still running."""
-    process = subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(seconds)
-    killed = process.poll() is None
-    if killed:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return killed
+def kill_in_its_midst(seconds: float, arguments: list[str]) -> bool:
+    """Start a run and kill it, with all it started, some seconds after its work began; tell whether it still ran."""
+    process = subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        time.sleep(seconds)
+        running = process.poll() is None
+        if running:
+            os.killpg(process.pid, signal.SIGKILL)
+    return running
 
 
 def test_twenty_kills_at_random_moments_leave_the_uninterrupted_result(script: Path) -> None:
     subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
     moments = random.Random(0)
-    kills = 0
-    for _ in range(KILLS):
-        kills += kill_after(0.3 + moments.random() * 0.7, command(script, "cut", 0.02))
-    assert kills >= KILLS // 2, "the run must be slow enough to be killed in its midst"
+    in_its_midst = [kill_in_its_midst(moments.uniform(0, 0.3), command(script, "cut", 0.01)) for _ in range(KILLS)]
+    assert sum(in_its_midst) >= KILLS - 2, "the run must be slow enough to be killed in its midst"
     subprocess.run(command(script, "cut", 0.0), check=True, capture_output=True)
     assert shards(script.parent / "cut") == shards(script.parent / "whole")
+    assert list((script.parent / "cut").rglob("*.tmp")) == []
 
 
 def test_a_run_killed_here_resumes_on_ray_with_two_workers(script: Path) -> None:
     subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
-    kill_after(1.2, command(script, "cut", 0.02))
+    assert kill_in_its_midst(0.3, command(script, "cut", 0.01))
+    assert (script.parent / "cut").exists()
     subprocess.run(command(script, "cut", 0.0, "local", 2), check=True, capture_output=True)
     assert shards(script.parent / "cut") == shards(script.parent / "whole")

@@ -1,0 +1,72 @@
+"""The demo end to end on a small input, and its output in the programs that people use."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curate.corpus import Corpus
+from pipelines.bare_machine import gather
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished demo of some hundred pages and files."""
+    folder = tmp_path_factory.mktemp("demo")
+    web, code = gather(folder / "input", num_modules=150, num_files=80)
+    command = [sys.executable, "pipelines/demo.py", "--web", web, "--code", code, "-o", folder, "--num-tokens", "40960"]
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "printed.txt").write_text(done.stdout)
+    return folder
+
+
+def test_it_ends_with_the_funnel_the_places_and_an_honest_sentence(demo: Path) -> None:
+    printed = (demo / "printed.txt").read_text()
+    for word in ("after", "documents", "web/4-edu", "code/4-edu", "local teacher", "bits_per_byte", "report.html"):
+        assert word in printed
+    assert "cannot show that documents scored 2 or more make a better one" in printed
+
+
+def test_every_document_of_the_corpus_is_at_the_threshold(demo: Path) -> None:
+    for kind in ("web", "code"):
+        scores = Corpus(demo / kind / "4-edu").table(["int_score"])["int_score"].to_pylist()
+        assert scores
+        assert min(scores) >= 2
+
+
+@pytest.mark.filterwarnings("ignore")  # of other packages
+def test_datasets_reads_the_corpus(demo: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    files = str(demo / "web/4-edu/*.parquet")
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(demo / "cache"))
+    assert {"text", "id", "url", "language", "score", "int_score", "minhash_cluster_size"} <= set(loaded.column_names)
+    assert loaded.num_rows == Corpus(demo / "web/4-edu").num_rows
+
+
+def test_duckdb_reads_the_corpus(demo: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    found = duckdb.sql(f"select count(*), min(int_score) from '{demo}/code/4-edu/*.parquet'").fetchone()
+    assert found == (Corpus(demo / "code/4-edu").num_rows, 2)
+
+
+@pytest.mark.filterwarnings("ignore")  # of other packages
+def test_transformers_loads_the_model_and_it_writes(demo: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(demo / "anneal/hf")
+    model = AutoModelForCausalLM.from_pretrained(demo / "anneal/hf")
+    written = model.generate(**tokenizer("def ", return_tensors="pt", return_token_type_ids=False), max_new_tokens=8)
+    assert written.shape[1] > 1
+    assert len(tokenizer) >= model.config.vocab_size
+
+
+def test_running_it_again_changes_nothing(demo: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for kind in ("web", "code") for path in demo.glob(f"{kind}/*/*.parquet")}
+    web, code = gather(demo / "input", num_modules=150, num_files=80)
+    command = [sys.executable, "pipelines/demo.py", "--web", web, "--code", code, "-o", demo, "--num-tokens", "40960"]
+    subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, check=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
