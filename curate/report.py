@@ -36,6 +36,7 @@ nav a { margin-right: 1rem; color: var(--bar); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; color: var(--soft); font-size: .85rem; } td.n, th.n { text-align: right; white-space: nowrap; }
+.track { min-width: 10rem; padding-top: .45rem; }
 .bar { background: var(--bar); height: .7rem; border-radius: 2px; min-width: 1px; }
 details { border-bottom: 1px solid var(--line); padding: .5rem 0; } summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; background: none; margin: .6rem 0; }
@@ -77,7 +78,7 @@ def funnel_section(run: str) -> str:
     rows = []
     for line in lines:
         top = first.setdefault(line.corpus.split("/")[0], max(line.documents, 1))
-        bar = f'<div class="bar" style="width:{100 * line.documents / top:.1f}%"></div>'
+        bar = f'<div class="track"><div class="bar" style="width:{100 * line.documents / top:.1f}%"></div></div>'
         cells = (f"{line.documents:,}", f"{line.text_bytes / 1e6:,.2f}")
         rows.append(
             (escape(line.corpus), f"<span title='{escape(line.step)}'>{escape(line.step[:60])}</span>", *cells, bar)

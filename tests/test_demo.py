@@ -49,8 +49,8 @@ def test_datasets_reads_the_corpus(demo: Path) -> None:
 
 def test_duckdb_reads_the_corpus(demo: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
-    found = duckdb.sql(f"select count(*), min(int_score) from '{demo}/code/4-edu/*.parquet'").fetchone()
-    assert found == (Corpus(demo / "code/4-edu").num_rows, 2)
+    found = duckdb.sql(f"select count(*), min(int_score) from '{demo}/code/4-edu/*.parquet'").fetchall()
+    assert found == [(Corpus(demo / "code/4-edu").num_rows, 2)]
 
 
 @pytest.mark.filterwarnings("ignore")  # of other packages
