@@ -232,18 +232,14 @@ def _process(stages: Sequence[Stage], batch: Batch, tally: Tally, where: str) ->
     """Pass one batch through the stages; yield what is marked as it leaves, and the rest at the end."""
     tally.pass_step(0, batch.num_rows, text_bytes(batch))
     for step in range(len(stages) + 1):
-        poisoned = _valid(batch, QUARANTINED)
-        if pc.any(poisoned).as_py():
-            leaving = batch.filter(poisoned)
-            tally.quarantine(leaving[QUARANTINED].to_pylist())
-            yield "quarantined", leaving
-            batch = batch.filter(pc.invert(poisoned))
-        marked = _valid(batch, DROPPED_BY)
-        if pc.any(marked).as_py():
-            leaving = batch.filter(marked)
-            tally.drop(leaving[DROPPED_BY].to_pylist())
-            yield "dropped", leaving
-            batch = batch.filter(pc.invert(marked))
+        marks = (("quarantined", QUARANTINED, tally.quarantine), ("dropped", DROPPED_BY, tally.drop))
+        for kind, column, count in marks:
+            marked = _valid(batch, column)
+            if pc.any(marked).as_py():
+                leaving = batch.filter(marked)
+                count(leaving[column].to_pylist())
+                yield kind, leaving
+                batch = batch.filter(pc.invert(marked))
         if step:
             tally.pass_step(step, batch.num_rows, text_bytes(batch))
         if step < len(stages) and batch.num_rows:

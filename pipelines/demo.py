@@ -152,8 +152,8 @@ def conclude(out: str, threshold: int, graded: str, results: str, model: str, pa
     print(f"\n{results}\n")
     print(f"corpus   {out}/web/4-edu and {out}/code/4-edu (Parquet)\nmodel    {model}\nreport   {page}")
     print(
-        f"\nThis shows that every step works on this machine. A model this small, trained for minutes, "
-        f"cannot show that documents scored {threshold} or more make a better one; `curate ablate` is for that."
+        "\nThis shows that every step works on this machine. A model this small, trained for minutes, cannot show that "
+        f"documents scored {threshold} or more make a better one: that takes larger models and several seeds."
     )
 
 
