@@ -58,8 +58,7 @@ def connect(address: str | None, workers: int | None = None) -> Any:
 
     if not ray.is_initialized():
         if address == "local":
-            here = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
-            ray.init(address="local", num_cpus=workers, **here)
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
         else:
             ray.init(address=address or "auto")
     return ray

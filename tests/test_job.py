@@ -35,7 +35,6 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     """The dashboard's address of a head node of our own, on ports of its own."""
     port, dashboard, agent = free_port(), free_port(), free_port()
     options = {
-        "--node-ip-address": "127.0.0.1",
         "--port": port,
         "--dashboard-host": "127.0.0.1",
         "--dashboard-port": dashboard,
