@@ -90,13 +90,13 @@ class Corpus:
         """Full paths of the shards, sorted by name."""
         fs, root = fsspec.core.url_to_fs(self.path)
         if fs.isfile(root):
-            return [fs.unstrip_protocol(root) if _is_remote(fs) else root]
+            return [fs.unstrip_protocol(root) if is_remote(fs) else root]
         if not fs.exists(root):
             raise FileNotFoundError(f"{self.path} does not exist; give a folder of Parquet shards or one Parquet file")
         found = sorted(name for name in fs.find(root) if is_shard(_relative(name, root)))
         if not found:
             raise FileNotFoundError(f"{self.path} holds no .parquet shard; was the step that writes it run?")
-        return [fs.unstrip_protocol(name) if _is_remote(fs) else name for name in found]
+        return [fs.unstrip_protocol(name) if is_remote(fs) else name for name in found]
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -169,7 +169,7 @@ class ShardWriter:
 
     def __enter__(self) -> Self:
         self.fs.makedirs(posixpath.dirname(self.target), exist_ok=True)
-        local = not _is_remote(self.fs)
+        local = not is_remote(self.fs)
         folder = posixpath.dirname(self.target) if local else tempfile.gettempdir()
         self._temporary = Path(folder, f".{posixpath.basename(self.target)}.{uuid.uuid4().hex}.tmp")
         self._writer = pq.ParquetWriter(self._temporary, self.schema, compression="zstd", compression_level=3)
@@ -196,7 +196,7 @@ class ShardWriter:
         self._flush()
         self._writer.add_key_value_metadata({RECEIPT_KEY: json.dumps(receipt, sort_keys=True)})
         self._writer.close()
-        if _is_remote(self.fs):
+        if is_remote(self.fs):
             self.fs.put_file(str(self._temporary), self.target)
             self._temporary.unlink()
         else:
@@ -271,7 +271,7 @@ def read_split(source: Source, split: Split) -> Iterator[Batch]:
 def sweep(folder: str) -> None:
     """Delete what killed writers left below a local corpus; to be called when all its shards are whole."""
     fs, root = fsspec.core.url_to_fs(folder)
-    if not _is_remote(fs):
+    if not is_remote(fs):
         for path in Path(root).rglob(".*.parquet.*.tmp"):
             path.unlink(missing_ok=True)
 
@@ -313,11 +313,14 @@ def read_receipt(path: str) -> dict[str, Any] | None:
 
 
 def is_shard(relative: str) -> bool:
-    """Tell documents from evidence (`dropped/`, `quarantine/`) and scratch (`.name`, `_name`)."""
-    *folders, name = relative.split("/")
-    evidence = any(folder in (DROPPED, QUARANTINE) for folder in folders)
-    hidden = any(part.startswith((".", "_")) for part in (*folders, name))
-    return name.endswith(".parquet") and not evidence and not hidden
+    """Tell a shard of documents from evidence (`dropped/`, `quarantine/`) and scratch (`.name`, `_name`)."""
+    return relative.endswith(".parquet") and is_document(relative)
+
+
+def is_document(relative: str) -> bool:
+    """Tell whether a path below a source is neither evidence nor scratch."""
+    parts = relative.split("/")
+    return not any(part.startswith((".", "_")) or part in (DROPPED, QUARANTINE) for part in parts)
 
 
 def shard_name(path: str, root: str) -> str:
@@ -332,7 +335,8 @@ def _relative(path: str, root: str) -> str:
     return path.removeprefix(root.rstrip("/") + "/")
 
 
-def _is_remote(fs: fsspec.AbstractFileSystem) -> bool:
+def is_remote(fs: fsspec.AbstractFileSystem) -> bool:
+    """Tell whether a file system is another than this machine's own."""
     return "file" not in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 

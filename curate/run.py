@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import fsspec
 import pyarrow as pa
@@ -33,6 +33,7 @@ from curate.corpus import (
     limited,
     read_receipt,
     read_split,
+    shard_name,
     sweep,
 )
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
@@ -45,6 +46,7 @@ POISON_SHARE, POISON_ROWS = (
     0.01,
     10,
 )  # more quarantined records than both of these is a fault of the run, not of records
+Schemas: TypeAlias = tuple[pa.Schema, pa.Schema, pa.Schema]  # of kept, dropped and quarantined rows
 MACHINE_FAULTS = (MemoryError, OSError, ImportError)  # never a record's fault
 
 
@@ -114,19 +116,25 @@ def run(
     """
     plan = Plan(tuple(stages), source, str(out).rstrip("/"), keep_text)
     splits = limited(source.splits(), limit)
-    schemas(plan)  # a missing column or unnamed stage shows here, before any work
+    columns = schemas(plan)  # a missing column or unnamed stage shows here, before any work
     _refuse_foreign_shards(plan, splits)
     splits.sort(key=lambda split: (-split.num_bytes, split.name))  # largest first: no long tail at the end
     progress = Progress(plan.out, sum(s.num_bytes for s in splits), len(splits))
-    outcomes = _outcomes(plan, splits, progress, ray=ray, workers=workers, num_gpus=num_gpus)
+    work = partial(make_shard, plan, columns, on_rows=None if cluster.on_ray(ray) else progress.row)
+    outcomes = _outcomes(work, splits, progress, ray=ray, workers=workers, num_gpus=num_gpus)
     return _conclude(plan, outcomes, allow_empty)
 
 
 def _outcomes(
-    plan: Plan, splits: Sequence[Split], progress: Progress, *, ray: str | None, workers: int | None, num_gpus: float
+    work: Callable[[Split], Outcome],
+    splits: Sequence[Split],
+    progress: Progress,
+    *,
+    ray: str | None,
+    workers: int | None,
+    num_gpus: float,
 ) -> dict[str, Outcome]:
     here = not cluster.on_ray(ray)
-    work = partial(make_shard, plan, on_rows=progress.row if here else None)
     outcomes: dict[str, Outcome] = {}
     try:
         for index, outcome in cluster.map_units(work, splits, ray=ray, workers=workers, num_gpus=num_gpus):
@@ -163,13 +171,13 @@ def _conclude(plan: Plan, outcomes: dict[str, Outcome], allow_empty: bool) -> Ta
     return total
 
 
-def make_shard(plan: Plan, split: Split, on_rows: Callable[[int], None] | None = None) -> Outcome:
+def make_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[int], None] | None = None) -> Outcome:
     """Do one split, or find it done. Failures come back as text, so that the other splits go on."""
     try:
         done = _receipt(plan, split)
         if done is not None:
             return Outcome(Tally.from_json(done["tally"]), resumed=True)
-        return Outcome(_write_shard(plan, split, on_rows))
+        return Outcome(_write_shard(plan, columns, split, on_rows))
     except Exception as error:  # noqa: BLE001  whatever failed, the run goes on and RunError reports it
         return Outcome(None, f"{split.name}: {error}\n{traceback.format_exc()}")
 
@@ -199,8 +207,8 @@ def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
     return found
 
 
-def _write_shard(plan: Plan, split: Split, on_rows: Callable[[int], None] | None) -> Tally:
-    kept_schema, dropped_schema, quarantine_schema = schemas(plan)
+def _write_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[int], None] | None) -> Tally:
+    kept_schema, dropped_schema, quarantine_schema = columns
     tally = Tally.of_steps(_step_names(plan))
     with (
         ShardWriter(plan.out, split.name, kept_schema) as kept,
@@ -295,7 +303,7 @@ def _bisect(stage: Stage, batch: Batch, error: Exception) -> tuple[list[Batch], 
     return good, bad
 
 
-def schemas(plan: Plan) -> tuple[pa.Schema, pa.Schema, pa.Schema]:
+def schemas(plan: Plan) -> Schemas:
     """Return the schemas of kept, dropped and quarantined rows, found by passing an empty batch through the stages."""
     batch = pa.RecordBatch.from_pylist([], schema=plan.source.schema)
     seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
@@ -342,7 +350,7 @@ def _refuse_foreign_shards(plan: Plan, splits: Sequence[Split]) -> None:
     if repeated:
         raise ValueError(f"two inputs would write the same shard {sorted(repeated)[0]}; give them different names")
     try:
-        there = Corpus(plan.out).receipts()
+        there = [shard_name(file, plan.out) for file in Corpus(plan.out).files]
     except FileNotFoundError:
         return
     foreign = sorted(set(there) - set(names))
@@ -352,4 +360,4 @@ def _refuse_foreign_shards(plan: Plan, splits: Sequence[Split]) -> None:
             "choose another output folder, or delete that one"
         )
     by_name = {split.name: split for split in splits}
-    _receipt(plan, by_name[sorted(there)[0]])
+    _receipt(plan, by_name[there[0]])  # the workers look at the others

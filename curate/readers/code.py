@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from curate.corpus import Split
 from curate.document import CODE, DROPPED_BY, ID, QUARANTINED, TEXT, Batch
+from curate.readers.files import batched
 
 LANGUAGES = {  # the 15 of Stack-Edu (Allal et al., 2025), then a few that small models are often asked for
     "C": ".c .h",
@@ -62,7 +63,6 @@ LICENSE_TEXTS = (  # what only this licence says -> its SPDX name; the first tha
 )
 HEAD_BYTES = 4096  # where an SPDX line or a NUL byte is looked for
 SPLIT_FILES = 500
-BATCH_ROWS, BATCH_BYTES = 512, 32 * 2**20  # whichever is reached first
 SCHEMA = pa.schema([*CODE, (DROPPED_BY, pa.list_(pa.string())), (QUARANTINED, pa.string())])
 
 
@@ -109,16 +109,8 @@ class CodeFolder:
         """Yield one row per file of the split, in order."""
         fs, root = self._root()
         licenses: dict[str, str] = {}
-        rows: list[dict[str, Any]] = []
-        total = 0
-        for path, size in self.files[split.start : split.stop]:
-            rows.append(self._row(fs, root, path, size, licenses))
-            total += size
-            if len(rows) >= BATCH_ROWS or total >= BATCH_BYTES:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-                rows, total = [], 0
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+        files = self.files[split.start : split.stop]
+        yield from batched(((self._row(fs, root, path, size, licenses), size) for path, size in files), SCHEMA)
 
     def _row(
         self, fs: fsspec.AbstractFileSystem, root: str, path: str, size: int, licenses: dict[str, str]

@@ -9,11 +9,15 @@ the ending: unique, the same on every machine, and a file name everywhere.
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import fsspec
+import pyarrow as pa
 
-from curate.corpus import DROPPED, QUARANTINE
+from curate.corpus import BATCH_BYTES, BATCH_ROWS, is_document, is_remote
+from curate.document import Batch
 
 UNSAFE = re.compile(r"[^\w./=+-]")  # characters that some file system, URL or shell takes for something else
 
@@ -36,7 +40,7 @@ def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
         FileNotFoundError: nothing is there, or nothing with these endings.
     """
     fs, plain = fsspec.core.url_to_fs(path)
-    remote = "file" not in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    remote = is_remote(fs)
     root, sizes = _found(fs, plain)
     if sizes is None:
         raise FileNotFoundError(f"{path} does not exist; check the path, or make it with the step before")
@@ -68,8 +72,23 @@ def _found(fs: fsspec.AbstractFileSystem, plain: str) -> tuple[str, dict[str, in
 
 def is_input(name: str, root: str) -> bool:
     """Tell documents from our own evidence and from hidden files."""
-    parts = name.removeprefix(root.rstrip("/") + "/").split("/")
-    return not any(part.startswith((".", "_")) or part in (DROPPED, QUARANTINE) for part in parts)
+    return is_document(name.removeprefix(root.rstrip("/") + "/"))
+
+
+def batched(
+    rows: Iterable[tuple[dict[str, Any], int]], schema: pa.Schema, max_rows: int = BATCH_ROWS
+) -> Iterator[Batch]:
+    """Gather (row, its bytes) into batches bounded in rows and bytes."""
+    held: list[dict[str, Any]] = []
+    size = 0
+    for row, num_bytes in rows:
+        held.append(row)
+        size += num_bytes
+        if len(held) >= max_rows or size >= BATCH_BYTES:
+            yield pa.RecordBatch.from_pylist(held, schema=schema)
+            held, size = [], 0
+    if held:
+        yield pa.RecordBatch.from_pylist(held, schema=schema)
 
 
 def safe_name(below: str, endings: tuple[str, ...]) -> str:

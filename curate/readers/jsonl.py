@@ -25,12 +25,11 @@ import pyarrow as pa
 
 from curate.corpus import Split
 from curate.document import ID, QUARANTINED, TEXT, WEB, Batch
-from curate.readers.files import InputFile, listing
+from curate.readers.files import InputFile, batched, listing
 
 PLAIN = (".jsonl", ".ndjson")
 ENDINGS = (*PLAIN, ".json.gz", *(f"{plain}{packed}" for plain in PLAIN for packed in (".gz", ".zst")))
 SPLIT_BYTES = 128 * 2**20  # of a plain file
-BATCH_ROWS, BATCH_BYTES = 512, 32 * 2**20  # whichever is reached first
 METADATA = "metadata"
 SCHEMA = pa.schema([*WEB, (METADATA, pa.string()), (QUARANTINED, pa.string())])
 BOM = b"\xef\xbb\xbf"
@@ -81,16 +80,8 @@ class Jsonl:
         file = self.files[split.path]
         if file.num_bytes == 0 and not file.path.endswith(PLAIN):
             raise ValueError(f"{file.path} is empty, which no compressed file is; fetch it again")
-        rows: list[dict[str, Any]] = []
-        size = 0
-        for offset, line in lines(split.path, split.start, split.stop, self.max_line_bytes):
-            rows.append(self._row(file, offset, line))
-            size += 0 if line is None else len(line)
-            if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-                rows, size = [], 0
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+        found = lines(split.path, split.start, split.stop, self.max_line_bytes)
+        yield from batched(((self._row(file, at, line), len(line or b"")) for at, line in found), SCHEMA)
 
     def _row(self, file: InputFile, offset: int, line: bytes | None) -> dict[str, Any]:
         fallback = {ID: f"{file.source}/{file.name}/{offset}", "file_path": file.shown}

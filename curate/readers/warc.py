@@ -29,12 +29,12 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from curate.corpus import Split
 from curate.document import DROPPED_BY, ID, QUARANTINED, URL, WEB, Batch
 from curate.readers import HTML
-from curate.readers.files import InputFile, listing
+from curate.readers.files import InputFile, batched, listing
 
 ENDINGS = (".warc.gz", ".warc")
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 GZIP_MAGIC = b"\x1f\x8b"
-BATCH_ROWS, BATCH_BYTES = 256, 32 * 2**20  # whichever is reached first
+BATCH_ROWS = 256  # pages are larger than texts
 SCHEMA = pa.schema(
     [
         (HTML, pa.large_binary()),  # the HTTP payload, transfer and content encoding undone
@@ -77,18 +77,12 @@ class Warc:
             ValueError: the file is empty, not a WARC, damaged, or breaks off.
         """
         file = self.files[split.path]
-        rows: list[dict[str, Any]] = []
-        size = 0
-        for number, record, block in records(file.path, self.max_record_bytes):
-            if record.record_type != WarcRecordType.response:
-                continue
-            rows.append(self._row(number, record, block, file))
-            size += len(rows[-1].get(HTML) or b"")
-            if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-                rows, size = [], 0
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+        rows = (
+            self._row(number, record, block, file)
+            for number, record, block in records(file.path, self.max_record_bytes)
+            if record.record_type == WarcRecordType.response
+        )
+        yield from batched(((row, len(row.get(HTML) or b"")) for row in rows), SCHEMA, BATCH_ROWS)
 
     def _row(self, number: int, record: WarcRecord, block: bytes | None, file: InputFile) -> dict[str, Any]:
         header = record.headers.get

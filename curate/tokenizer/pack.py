@@ -14,7 +14,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,7 @@ class _TokenizeSplit:
             partial.unlink(missing_ok=True)
 
     def recipe(self, split: Split) -> dict[str, Any]:
-        read = {name: value for name, value in asdict(split).items() if name != "path"}
-        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), "split": read}
+        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), "split": split.identity()}
 
     def is_done(self, split: Split, recipe: dict[str, Any]) -> bool:
         index = Path(self.out, f"{split.name}.parquet")
