@@ -14,7 +14,8 @@ import numpy as np
 
 from curate.signals.ratio import Columns, ratio
 from curate.stage import Rule
-from curate.text.pages import Pages, word_hash
+from curate.text.pages import Pages
+from curate.text.search import distinct
 from curate.text.split import ALL_SYMBOL, BULLET, ELLIPSIS, HAS_ALPHA
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -37,13 +38,9 @@ def quality(pages: Pages) -> Columns:
     }
 
 
-def stop_words(pages: Pages) -> np.ndarray:
-    """Count which of the eight occur, each counted once, in small letters: (rows,) int64."""
-    words = pages.words
-    found = np.zeros(len(words.num), np.int64)
-    for word in STOP_WORDS:
-        found += words.any(words.hash == word_hash(word))
-    return found
+def stop_words(pages: Pages, wanted: tuple[str, ...] = STOP_WORDS) -> np.ndarray:
+    """Count which of the wanted words occur, each counted once, in small letters: (rows,) int64."""
+    return distinct(pages.words, wanted)
 
 
 SOURCE = "Gopher, appendix A1.1; datatrove GopherQualityFilter"

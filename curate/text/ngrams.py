@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from curate.text.kernel import kernel
+from curate.text.kernel import inner, kernel
 from curate.text.pages import Parts
 
 TOP = (2, 3, 4)
@@ -49,7 +49,7 @@ def duplicates(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     return found, chars
 
 
-@kernel
+@inner
 def _capacity(n: int) -> int:
     size = 4
     while size < 2 * n:
@@ -57,7 +57,7 @@ def _capacity(n: int) -> int:
     return size
 
 
-@kernel
+@inner
 def _longest(bounds: np.ndarray) -> int:
     longest = 0
     for row in range(len(bounds) - 1):
@@ -65,7 +65,7 @@ def _longest(bounds: np.ndarray) -> int:
     return longest
 
 
-@kernel
+@inner
 def _find(keys: np.ndarray, counts: np.ndarray, mask: int, key: np.uint64) -> np.int64:
     """Return the slot of `key`, or the free slot where it belongs (open addressing; a free slot has count 0)."""
     slot = np.int64((key ^ (key >> np.uint64(32))) & np.uint64(mask))
@@ -95,71 +95,114 @@ def _duplicates(
 @kernel
 def _ngrams(hashes: np.ndarray, chars: np.ndarray, bounds: np.ndarray, top: np.ndarray, again: np.ndarray) -> None:
     longest = _longest(bounds)
-    room = _capacity(longest)
-    keys, counts = np.empty(room, np.uint64), np.empty(room, np.int32)
+    slots = np.empty(_capacity(longest), np.int32)
     grams = np.empty(longest, np.uint64)  # the hash of the n-gram at each place
-    slots = np.empty(longest, np.int64)
-    places = np.empty(longest, np.int64)  # where an n-gram may be repeated, ascending
-    ends = np.empty(longest + 1, np.int64)  # characters before each word
+    counts = np.empty(longest, np.int32)  # how often it occurs, at the place where it does so first
+    places = np.empty(longest, np.int32)  # where an n-gram may be repeated, ascending
+    firsts = np.empty(longest, np.int32)  # for each of those, where its n-gram occurs first
+    ends = np.zeros(longest + 1, np.int64)  # characters before each word
     for row in range(len(bounds) - 1):
-        first, words = bounds[row], bounds[row + 1] - bounds[row]
-        ends[0] = 0
-        for i in range(words):
-            grams[i] = hashes[first + i]
-            places[i] = i
-            ends[i + 1] = ends[i] + chars[first + i]
-        candidates = words
-        for n in range(2, min(10, words) + 1):
-            candidates = _lengthen(hashes[first : first + words], grams, places, candidates, n)
-            size = _capacity(candidates)
-            counts[:size] = 0
-            for j in range(candidates):
-                slot = _find(keys, counts, size - 1, grams[places[j]])
-                keys[slot] = grams[places[j]]
-                counts[slot] += 1
-                slots[j] = slot
-            if n <= 4:
-                best, at = 1, 0
-                for j in range(candidates):
-                    if counts[slots[j]] > best:
-                        best, at = counts[slots[j]], places[j]
-                top[row, n - 2] = best * (ends[at + n] - ends[at] + n - 1)
-            kept = 0
-            for j in range(candidates):
-                if counts[slots[j]] > 1:
-                    places[kept] = places[j]
-                    slots[kept] = slots[j]
-                    kept += 1
-            candidates = kept
-            if n >= 5:
-                again[row, n - 5] = _again(places, slots, counts, candidates, ends, n)
+        _ngrams_of(
+            hashes,
+            chars,
+            bounds[row],
+            bounds[row + 1] - bounds[row],
+            slots,
+            grams,
+            counts,
+            places,
+            firsts,
+            ends,
+            top[row],
+            again[row],
+        )
 
 
-@kernel
-def _lengthen(hashes: np.ndarray, grams: np.ndarray, places: np.ndarray, candidates: int, n: int) -> int:
+@inner
+def _ngrams_of(
+    hashes: np.ndarray,
+    chars: np.ndarray,
+    start: int,
+    words: int,
+    slots: np.ndarray,
+    grams: np.ndarray,
+    counts: np.ndarray,
+    places: np.ndarray,
+    firsts: np.ndarray,
+    ends: np.ndarray,
+    top: np.ndarray,
+    again: np.ndarray,
+) -> None:
+    """Fill `top` and `again` for one document, the words [start : start + words]."""
+    for i in range(words):
+        grams[i], places[i] = hashes[start + i], i
+        ends[i + 1] = ends[i] + chars[start + i]
+    num = words
+    for n in range(2, min(10, words) + 1):
+        num = _lengthen(hashes, start, words, grams, places, num, n)
+        _count(grams, places, num, slots, counts, firsts)
+        best, at, kept = 1, 0, 0
+        for j in range(num):
+            place, count = places[j], counts[firsts[j]]
+            if count > best:
+                best, at = count, place
+            places[kept], firsts[kept] = place, firsts[j]
+            kept += count > 1
+        num = kept
+        if n <= 4:
+            top[n - 2] = best * (ends[at + n] - ends[at] + n - 1)
+        else:
+            again[n - 5] = _again(places, firsts, counts, num, ends, n)
+
+
+@inner
+def _lengthen(
+    hashes: np.ndarray, start: int, words: int, grams: np.ndarray, places: np.ndarray, num: int, n: int
+) -> int:
     """Turn the repeated (n-1)-grams into candidate n-grams: those whose next place is repeated too."""
     kept = 0
-    for j in range(candidates - 1):
+    if num and places[num - 1] + n > words:
+        num -= 1
+    for j in range(num):
         i = places[j]
-        if places[j + 1] == i + 1 and i + n <= len(hashes):
-            mixed = (grams[i] ^ (grams[i] >> np.uint64(29))) * STEP
-            grams[i] = mixed + hashes[i + n - 1]
-            places[kept] = i
-            kept += 1
+        mixed = (grams[i] ^ (grams[i] >> np.uint64(29))) * STEP
+        grams[i] = mixed + hashes[start + i + n - 1]
+        places[kept] = i
+        kept += places[j + 1] == i + 1
     return kept
 
 
-@kernel
-def _again(places: np.ndarray, slots: np.ndarray, counts: np.ndarray, n: int, ends: np.ndarray, size: int) -> int:
+@inner
+def _count(
+    grams: np.ndarray, places: np.ndarray, num: int, slots: np.ndarray, counts: np.ndarray, firsts: np.ndarray
+) -> None:
+    """Find where the n-gram at each of `num` places occurs first, and count it there (open addressing)."""
+    size = _capacity(num)
+    slots[:size] = -1
+    for j in range(num):
+        i = places[j]
+        gram = grams[i]
+        slot = np.int64((gram ^ (gram >> np.uint64(32))) & np.uint64(size - 1))
+        while slots[slot] >= 0 and grams[slots[slot]] != gram:
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] < 0:
+            slots[slot] = i
+            counts[i] = 0
+        firsts[j] = slots[slot]
+        counts[firsts[j]] += 1
+
+
+@inner
+def _again(places: np.ndarray, firsts: np.ndarray, counts: np.ndarray, num: int, ends: np.ndarray, n: int) -> int:
     """Sum the characters of n-grams seen before, left to right, none overlapping the last; negates counts as marks."""
     total, resume = 0, 0
-    for j in range(n):
-        i, slot = places[j], slots[j]
+    for j in range(num):
+        i = places[j]
         if i < resume:
             continue
-        if counts[slot] < 0:
-            total += ends[i + size] - ends[i]
-            resume = i + size
+        if counts[firsts[j]] < 0:
+            total += ends[i + n] - ends[i]
+            resume = i + n
         else:
-            counts[slot] = -counts[slot]
+            counts[firsts[j]] = -counts[firsts[j]]
     return total

@@ -39,21 +39,15 @@ class Parts:
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sum one value per part to one per document: (rows,) int64."""
-        sums = np.zeros(len(values) + 1, dtype=np.int64)
-        np.cumsum(values, out=sums[1:])
-        return np.diff(sums[self.bounds])
+        sums = np.zeros(len(self.num), dtype=np.int64)
+        _total(values, self.bounds, sums)
+        return sums
 
     def where(self, kept: np.ndarray) -> "Parts":
         """Return only the parts for which `kept` is true."""
         before = np.zeros(len(kept) + 1, dtype=np.int64)
         np.cumsum(kept, out=before[1:])
         return Parts(before[self.bounds], self.hash[kept], self.chars[kept], self.bits[kept])
-
-    def any(self, values: np.ndarray) -> np.ndarray:
-        """Whether some part of a document is true: (rows,) bool. For few true parts much faster than `total`."""
-        found = np.zeros(len(self.num), dtype=bool)
-        found[np.searchsorted(self.bounds, np.flatnonzero(values), side="right") - 1] = True
-        return found
 
     def count(self, bit: int) -> np.ndarray:
         """How many of each document's parts have `bit`: (rows,) int64."""
@@ -115,6 +109,13 @@ def word_hash(word: str) -> np.uint64:
     """Return the hash that `word` has among the words of a document."""
     points = np.array([ord(character) for character in word], dtype=np.uint32)
     return np.uint64(split.hash_points(points, 0, len(points)))
+
+
+@kernel
+def _total(values: np.ndarray, bounds: np.ndarray, sums: np.ndarray) -> None:
+    for row in range(len(sums)):
+        for i in range(bounds[row], bounds[row + 1]):
+            sums[row] += values[i]
 
 
 @kernel

@@ -22,7 +22,7 @@ Invalid UTF-8, which no Arrow reader should hand out, reads as U+FFFD.
 import numpy as np
 
 from curate.text import characters
-from curate.text.kernel import kernel
+from curate.text.kernel import inner, kernel
 
 SPACE, BREAK, ALPHA, ALNUM = characters.SPACE, characters.BREAK, characters.ALPHA, characters.ALNUM
 UPPER, LOWER, PUNCT, SYMBOL = characters.UPPER, characters.LOWER, characters.PUNCT, characters.SYMBOL
@@ -58,7 +58,7 @@ HASH_MARK, HYPHEN, DOT, COMMA, AT, ELLIPSIS_MARK, NEWLINE, RETURN = 0x23, 0x2D, 
 APOSTROPHE, CURLY_APOSTROPHE, BULLET_MARK, REPLACEMENT, SLASH, COLON = 0x27, 0x2019, 0x2022, 0xFFFD, 0x2F, 0x3A
 
 
-@kernel
+@inner
 def mix(value: np.uint64) -> np.uint64:
     """Spread what a hash knows over all of its bits."""
     value = (value ^ (value >> SHIFT)) * MIX_1
@@ -68,40 +68,47 @@ def mix(value: np.uint64) -> np.uint64:
 
 @kernel
 def hash_points(points: np.ndarray, start: int, stop: int) -> np.uint64:
-    """FNV-1a over code points, mixed."""
+    """FNV-1a over code points, mixed: the hash of a word."""
     value = FNV_OFFSET
     for i in range(start, stop):
         value = (value ^ np.uint64(points[i])) * FNV_PRIME
     return mix(value)
 
 
-@kernel
-def decode(data: np.ndarray, start: int, stop: int, points: np.ndarray, places: np.ndarray) -> int:
-    """Write the code points of data[start:stop] and the byte each begins at; return how many there are."""
+@inner
+def decode(data: np.ndarray, i: int, stop: int) -> tuple[np.uint32, int]:
+    """Return the code point that begins at byte i, and its bytes; a byte that begins none is U+FFFD."""
+    lead = data[i]
+    if lead < 0x80:
+        return np.uint32(lead), 1
+    size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    if lead < 0xC2 or lead > 0xF4 or i + size > stop:
+        return np.uint32(REPLACEMENT), 1
+    point = np.uint32(lead & (0xFF >> (size + 1)))
+    for j in range(1, size):
+        if data[i + j] & 0xC0 != 0x80:
+            return np.uint32(REPLACEMENT), 1
+        point = np.uint32((point << 6) | (data[i + j] & 0x3F))
+    return (point, size) if point <= 0x10FFFF else (np.uint32(REPLACEMENT), 1)
+
+
+@inner
+def decode_chunk(
+    data: np.ndarray, i: int, stop: int, table: np.ndarray, points: np.ndarray, kinds: np.ndarray
+) -> tuple[int, int]:
+    """Write the code points, and what they are, from byte i to white space; return how many, and where that is."""
     n = 0
-    i = start
     while i < stop:
-        lead = data[i]
-        size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-        point = np.uint32(lead)
-        if lead >= 0x80:
-            if lead < 0xC2 or lead > 0xF4 or i + size > stop:
-                size, point = 1, np.uint32(REPLACEMENT)
-            else:
-                point = np.uint32(lead & (0xFF >> (size + 1)))
-                for j in range(1, size):
-                    point = np.uint32((point << 6) | (data[i + j] & 0x3F))
-                if point > 0x10FFFF:
-                    point = np.uint32(REPLACEMENT)
-        points[n] = point
-        places[n] = i
+        point, size = decode(data, i, stop)
+        if table[point] & SPACE:
+            break
+        points[n], kinds[n] = point, table[point]
         n += 1
         i += size
-    places[n] = stop
-    return n
+    return n, i
 
 
-@kernel
+@inner
 def is_dots(points: np.ndarray, i: int, stop: int) -> int:
     """Return the length of the run of two or more dots, or of the ellipsis character, at i; else 0."""
     if points[i] == ELLIPSIS_MARK:
@@ -112,7 +119,7 @@ def is_dots(points: np.ndarray, i: int, stop: int) -> int:
     return j - i if j - i >= 2 else 0
 
 
-@kernel
+@inner
 def front(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> int:
     """Return how many characters come off the front as one word."""
     dots = is_dots(points, lo, hi)
@@ -121,7 +128,7 @@ def front(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> int:
     return 1 if kinds[lo] & AFFIX and points[lo] != DOT else 0
 
 
-@kernel
+@inner
 def back(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> int:
     """Return how many characters come off the back as one word."""
     last = points[hi - 1]
@@ -148,7 +155,7 @@ def back(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> int:
     return 1
 
 
-@kernel
+@inner
 def contraction(points: np.ndarray, lo: int, hi: int) -> int:
     """Return how many characters at the end of a word are a contraction: 's 'm 'd 'll 're 've n't."""
     for size in (2, 3):
@@ -165,7 +172,7 @@ def contraction(points: np.ndarray, lo: int, hi: int) -> int:
     return 0
 
 
-@kernel
+@inner
 def is_link(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> bool:
     """Whether the word is a web or mail address: www. or a scheme at its beginning, or an @ inside."""
     if hi - lo > 4 and points[lo + 3] == DOT and points[lo] == points[lo + 1] == points[lo + 2] == 0x77:
@@ -181,7 +188,7 @@ def is_link(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> bool:
     return False
 
 
-@kernel
+@inner
 def inside(points: np.ndarray, kinds: np.ndarray, i: int, hi: int) -> int:
     """Return how many characters at i, inside a word, are a word of their own: the cuts of rule 3."""
     dots = is_dots(points, i, hi)
@@ -193,12 +200,12 @@ def inside(points: np.ndarray, kinds: np.ndarray, i: int, hi: int) -> int:
         if kinds[i] & AFFIX and not kinds[i] & PUNCT:
             return 0 if point < 0x2190 else 1  # icons: arrows, shapes, emoji; not currency
         return 1 if (point == 0x2013 or point == 0x2014) and before & ALNUM and after & ALPHA else 0
-    if point == HYPHEN or point == 0x7E:  # - ~
+    if (point == HYPHEN or point == 0x7E) and before & ALNUM:  # - ~
         j = i
         while j < hi and points[j] == HYPHEN:
             j += 1
         j = max(j, i + 1)
-        if j < hi and before & ALNUM and kinds[j] & ALPHA:
+        if j < hi and kinds[j] & ALPHA:
             return j - i
     if point == 0x2B or point == HYPHEN or point == 0x2A or point == 0x5E:  # + - * ^
         return 1 if before & ALNUM and not before & ALPHA and after & ALNUM and not after & ALPHA else 0
@@ -211,7 +218,7 @@ def inside(points: np.ndarray, kinds: np.ndarray, i: int, hi: int) -> int:
     return 0
 
 
-@kernel
+@inner
 def cut_core(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int, cuts: np.ndarray, n: int) -> int:
     """Cut what has nothing left to come off its ends: rules 2 and 3."""
     if not is_link(points, kinds, lo, hi):
@@ -238,7 +245,7 @@ def cut_core(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int, cuts: np.n
     return n + 1
 
 
-@kernel
+@inner
 def cut_chunk(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int, cuts: np.ndarray) -> int:
     """Write where each word of points[lo:hi], which holds no white space, stops; return how many words there are."""
     n = 0
@@ -264,16 +271,19 @@ def cut_chunk(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int, cuts: np.
     return n
 
 
-@kernel
-def is_plain(kinds: np.ndarray, lo: int, hi: int) -> bool:
-    """Whether there are only letters and digits: most words."""
-    for i in range(lo, hi):  # noqa: SIM110, a kernel has no all()
-        if not kinds[i] & ALNUM:
-            return False
-    return True
+@inner
+def closing(kinds: np.ndarray, data: np.ndarray, lo: int, hi: int) -> bool:
+    """Whether the mark data[hi] comes off the back of data[lo:hi], ASCII letters and digits: `back`, for most words."""
+    mark = data[hi]
+    if mark != DOT:
+        return bool(kinds[mark] & (AFFIX | CURRENCY) == AFFIX and mark != HASH_MARK)
+    last = kinds[data[hi - 1]]
+    if last & UPPER:
+        return bool(hi - lo > 1 and kinds[data[hi - 2]] & UPPER != 0)
+    return bool(hi - lo > 1 or last & ALPHA == 0)
 
 
-@kernel
+@inner
 def word_bits(some: int, every: int, size: int) -> int:
     """Return the bits of a word from the bits that some and that all of its characters have."""
     bits = HAS_ALPHA if some & ALPHA else 0
@@ -286,7 +296,7 @@ def word_bits(some: int, every: int, size: int) -> int:
     return bits
 
 
-@kernel
+@inner
 def count_sentences(flags: np.ndarray, first: int, stop: int) -> int:
     """Sentences among the words of one line: one more than the terminal marks that another word follows."""
     sentences = 1 if stop > first else 0
@@ -300,43 +310,169 @@ def count_sentences(flags: np.ndarray, first: int, stop: int) -> int:
     return sentences
 
 
-@kernel
-def line_bits(points: np.ndarray, kinds: np.ndarray, lo: int, hi: int) -> int:
-    """Return the bits of the line points[lo:hi], which is not blank."""
-    bits = ENDS_WELL if kinds[hi - 1] & TERMINAL else 0
-    while kinds[lo] & SPACE:
-        lo += 1
-    while kinds[hi - 1] & SPACE:
-        hi -= 1
-    if points[lo] == BULLET_MARK or points[lo] == HYPHEN:
-        bits |= BULLET
-    if points[hi - 1] == ELLIPSIS_MARK:
-        bits |= ELLIPSIS
-    if hi - lo >= 3 and points[hi - 1] == DOT and points[hi - 2] == DOT and points[hi - 3] == DOT:
-        bits |= ELLIPSIS
-    return bits
+@inner
+def edge_bits(points: np.ndarray, kinds: np.ndarray, n: int) -> tuple[int, int]:
+    """Return the bits that points[:n] gives its line if it is the first, and if it is the last without white space."""
+    first = BULLET if points[0] == BULLET_MARK or points[0] == HYPHEN else 0
+    last = ENDS_WELL if kinds[n - 1] & TERMINAL else 0
+    if points[n - 1] == ELLIPSIS_MARK:
+        last |= ELLIPSIS
+    if n >= 3 and points[n - 1] == DOT and points[n - 2] == DOT and points[n - 3] == DOT:
+        last |= ELLIPSIS
+    return first, last
 
 
-@kernel
-def count_characters(points: np.ndarray, kinds: np.ndarray, n: int, counts: np.ndarray) -> None:
-    """Fill the counts of a document that need nothing but its characters."""
-    newlines, hashes, ellipses, alphas, alnums, dots = 0, 0, 0, 0, 0, 0
+@inner
+def count_chunk(points: np.ndarray, kinds: np.ndarray, n: int, counts: np.ndarray) -> None:
+    """Add to the counts of a document those of points[:n], which hold no white space."""
+    alphas, alnums, dots = 0, 0, 0
     for i in range(n):
-        point, bits = points[i], kinds[i]
+        bits = kinds[i]
         alphas += (bits & ALPHA) != 0
         alnums += (bits & ALNUM) != 0
         if bits & ALNUM:
             dots = 0
             continue
-        newlines += point == NEWLINE
-        hashes += point == HASH_MARK
+        point = points[i]
+        counts[HASHES] += point == HASH_MARK
         dots = dots + 1 if point == DOT else 0
         if dots == 3:  # as str.count counts: "......" is two
-            ellipses += 1
+            counts[ELLIPSES] += 1
             dots = 0
-        ellipses += point == ELLIPSIS_MARK
-    counts[CHARS], counts[NEWLINES], counts[HASHES] = n, newlines, hashes
-    counts[ELLIPSES], counts[ALPHAS], counts[ALNUMS] = ellipses, alphas, alnums
+        counts[ELLIPSES] += point == ELLIPSIS_MARK
+    counts[ALPHAS] += alphas
+    counts[ALNUMS] += alnums
+
+
+@inner
+def write_words(
+    points: np.ndarray, kinds: np.ndarray, cuts: np.ndarray, num: int, words: Words, word: int, line_hash: np.uint64
+) -> np.uint64:
+    """Write the `num` words that end at `cuts`; return the hash of the line, which they continue."""
+    hashes, chars, bits = words
+    start = 0
+    for k in range(num):
+        some, every, value = 0, 0xFFFF, FNV_OFFSET
+        for i in range(start, cuts[k]):
+            some |= kinds[i]
+            every &= kinds[i]
+            value = (value ^ np.uint64(points[i])) * FNV_PRIME
+        hashes[word + k] = mix(value)
+        chars[word + k] = cuts[k] - start
+        bits[word + k] = word_bits(some, every, cuts[k] - start)
+        line_hash = (line_hash ^ hashes[word + k]) * FNV_PRIME
+        start = cuts[k]
+    return line_hash
+
+
+@inner
+def split_document(
+    data: np.ndarray,
+    start: int,
+    stop: int,
+    table: np.ndarray,
+    ascii_: np.ndarray,
+    points: np.ndarray,
+    kinds: np.ndarray,
+    cuts: np.ndarray,
+    words: Words,
+    word: int,
+    lines: Lines,
+    line: int,
+    counts: np.ndarray,
+) -> tuple[int, int]:
+    """Write the words and lines of data[start:stop] from places `word` and `line` on; return the next places."""
+    hashes, chars, bits, sentences, chunks, longest_chunk, line_starts, line_stops = lines
+    word_hashes, word_chars, flags = words
+    i, fresh, more = start, True, 0  # `more`: bytes of characters after their first
+    while i < stop:
+        lo, first_word, more_before, line_break = i, word, more, 0
+        value = FNV_OFFSET  # the line's hash: of its words and of the white space between them
+        num_chunks, longest_here, begins, ends, last = 0, 0, 0, 0, i
+        while i < stop:
+            kind, begin = ascii_[data[i]], i
+            if kind & BREAK:
+                line_break = 2 if data[i] == RETURN and i + 1 < stop and data[i + 1] == NEWLINE else 1
+                break
+            if kind & SPACE:
+                value = (value ^ np.uint64(data[i])) * FNV_PRIME
+                i += 1
+                continue
+            every, word_value = ALPHA, FNV_OFFSET
+            while kind & ALNUM:
+                every &= kind
+                word_value = (word_value ^ np.uint64(data[i])) * FNV_PRIME
+                i += 1
+                kind = ascii_[data[i]] if i < stop else np.uint16(SPACE)
+            size = i - begin
+            closed = size > 0 and kind & SPACE == 0 and (i + 1 == stop or ascii_[data[i + 1]] & SPACE != 0)
+            closed = closed and closing(ascii_, data, begin, i)
+            if size > 0 and (kind & SPACE or closed):  # most words: ASCII letters and digits, and perhaps a mark
+                alphas = size
+                if not every:
+                    alphas = 0
+                    for j in range(begin, i):
+                        alphas += (ascii_[data[j]] & ALPHA) != 0
+                counts[ALPHAS] += alphas
+                counts[ALNUMS] += size
+                word_hashes[word], word_chars[word] = mix(word_value), size
+                flags[word] = HAS_ALPHA if alphas else 0
+                value = (value ^ word_hashes[word]) * FNV_PRIME
+                word += 1
+                ends = 0
+                if closed:
+                    word_hashes[word], word_chars[word] = mix((FNV_OFFSET ^ np.uint64(data[i])) * FNV_PRIME), 1
+                    flags[word] = word_bits(kind, kind, 1)
+                    value = (value ^ word_hashes[word]) * FNV_PRIME
+                    word += 1
+                    ends = ENDS_WELL if kind & TERMINAL else 0
+                    i += 1
+                longest_here = max(longest_here, i - begin)
+            else:
+                n, i = decode_chunk(data, begin, stop, table, points, kinds)
+                if n == 0:  # white space beyond ASCII
+                    point, size = decode(data, i, stop)
+                    if table[point] & BREAK:
+                        line_break = size
+                        break
+                    value = (value ^ np.uint64(point)) * FNV_PRIME
+                    i += size
+                    more += size - 1
+                    continue
+                more += i - begin - n
+                count_chunk(points, kinds, n, counts)
+                num_words = cut_chunk(points, kinds, 0, n, cuts)
+                value = write_words(points, kinds, cuts, num_words, words, word, value)
+                word += num_words
+                first, ends = edge_bits(points, kinds, n)
+                if num_chunks == 0:
+                    begins = first
+                longest_here = max(longest_here, n)
+            num_chunks += 1
+            last = i
+        length = i - lo - (more - more_before)
+        if lo < i:
+            if last < i:
+                ends &= ~ENDS_WELL
+            hashes[line], chars[line] = mix(value), length
+            bits[line] = begins | ends if num_chunks else BLANK
+            if fresh:
+                bits[line] |= STARTS_PARAGRAPH
+            sentences[line] = count_sentences(flags, first_word, word)
+            chunks[line], longest_chunk[line] = num_chunks, longest_here
+            line_starts[line], line_stops[line] = lo, i
+            line += 1
+        fresh = lo == i
+        counts[LINES] += 1
+        counts[LINE_CHARS] += length
+        counts[LONGEST_LINE] = max(counts[LONGEST_LINE], length)
+        if line_break:
+            ascii_break = data[i] < 0x80
+            counts[NEWLINES] += ascii_break and data[i + line_break - 1] == NEWLINE
+            more += 0 if ascii_break else line_break - 1
+            i += line_break
+    counts[CHARS] = stop - start - more
+    return word, line
 
 
 @kernel
@@ -355,63 +491,16 @@ def split(
     longest = 0
     for row in range(len(valid)):
         longest = max(longest, starts[row + 1] - starts[row])
-    points = np.empty(longest + 1, np.uint32)
-    places = np.empty(longest + 1, np.int64)
-    kinds = np.empty(longest + 1, np.uint16)
-    cuts = np.empty(longest + 1, np.int64)
-    hashes, chars, bits, sentences, chunks, longest_chunk, line_starts, line_stops = lines
-    word_hashes, word_chars, flags = words
-    word, line = 0, 0
+    points, kinds = np.empty(longest, np.uint32), np.empty(longest, np.uint16)
+    cuts = np.empty(longest, np.int64)
+    ascii_ = np.zeros(256, np.uint16)  # a byte beyond ASCII is nothing yet
+    ascii_[:128] = table[:128]
+    word, line = word_bounds[0], line_bounds[0]  # 0; as a literal it would have the loop compiled twice
     for row in range(len(valid)):
-        n = decode(data, starts[row], starts[row + 1], points, places) if valid[row] else 0
-        for i in range(n):
-            kinds[i] = table[points[i]]
-        count_characters(points, kinds, n, counts[row])
-        lo, fresh = 0, True
-        while lo < n:
-            first_word = word
-            hi = lo
-            num_chunks, longest_here = 0, 0
-            while hi < n and not kinds[hi] & BREAK:
-                if kinds[hi] & SPACE:
-                    hi += 1
-                    continue
-                begin = hi
-                while hi < n and not kinds[hi] & SPACE:
-                    hi += 1
-                cuts[0], num_words = hi, 1
-                if not is_plain(kinds, begin, hi):
-                    num_words = cut_chunk(points, kinds, begin, hi, cuts)
-                start = begin
-                for k in range(num_words):
-                    some, every, value = 0, 0xFFFF, FNV_OFFSET
-                    for i in range(start, cuts[k]):
-                        some |= kinds[i]
-                        every &= kinds[i]
-                        value = (value ^ np.uint64(points[i])) * FNV_PRIME
-                    word_hashes[word] = mix(value)
-                    word_chars[word] = cuts[k] - start
-                    flags[word] = word_bits(some, every, cuts[k] - start)
-                    start = cuts[k]
-                    word += 1
-                num_chunks += 1
-                longest_here = max(longest_here, hi - begin)
-            if lo < hi:
-                hashes[line] = hash_points(points, lo, hi)
-                chars[line] = hi - lo
-                bits[line] = line_bits(points, kinds, lo, hi) if num_chunks else BLANK
-                if fresh:
-                    bits[line] |= STARTS_PARAGRAPH
-                sentences[line] = count_sentences(flags, first_word, word)
-                chunks[line] = num_chunks
-                longest_chunk[line] = longest_here
-                line_starts[line] = places[lo]
-                line_stops[line] = places[hi]
-                line += 1
-            fresh = lo == hi
-            counts[row, LINES] += 1
-            counts[row, LINE_CHARS] += hi - lo
-            counts[row, LONGEST_LINE] = max(counts[row, LONGEST_LINE], hi - lo)
-            lo = hi + 2 if hi + 1 < n and points[hi] == RETURN and points[hi + 1] == NEWLINE else hi + 1
+        if valid[row]:
+            start, stop = starts[row], starts[row + 1]
+            word, line = split_document(
+                data, start, stop, table, ascii_, points, kinds, cuts, words, word, lines, line, counts[row]
+            )
         word_bounds[row + 1] = word
         line_bounds[row + 1] = line
