@@ -26,7 +26,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.document import Batch
+from curate.document import ID, URL, Batch
 
 DROPPED, QUARANTINE = "dropped", "quarantine"  # evidence folders inside a corpus
 SPLIT_BYTES = 128 * 2**20  # uncompressed bytes of row groups that one unit of work reads
@@ -35,6 +35,9 @@ BATCH_ROWS, BATCH_BYTES = (
     32 * 2**20,
 )  # a stage sees at most this much at once (one larger row is a batch of its own)
 GROUP_ROWS, GROUP_BYTES = 4096, 32 * 2**20  # a written row group; small enough for loaders that read one at a time
+LOCAL_READ = {"pre_buffer": False, "buffer_size": 2**20}  # bytes of a column at a time, not its whole row group
+BLOOM = {"ndv": GROUP_ROWS, "fpp": 0.01}  # of ids and URLs, 2 bytes a row each: to find one document among millions
+LEVEL = 1  # of zstd: writes web text 1.8 times as fast as 3 and 14 % larger, still a quarter below Snappy
 RECEIPT_KEY = b"curate.receipt"
 
 
@@ -172,7 +175,10 @@ class ShardWriter:
         local = not is_remote(self.fs)
         folder = posixpath.dirname(self.target) if local else tempfile.gettempdir()
         self._temporary = Path(folder, f".{posixpath.basename(self.target)}.{uuid.uuid4().hex}.tmp")
-        self._writer = pq.ParquetWriter(self._temporary, self.schema, compression="zstd", compression_level=3)
+        blooms = {name: BLOOM for name in (ID, URL) if name in self.schema.names}
+        self._writer = pq.ParquetWriter(
+            self._temporary, self.schema, compression="zstd", compression_level=LEVEL, bloom_filter_options=blooms
+        )
         return self
 
     def write(self, batch: Batch) -> None:
@@ -287,22 +293,26 @@ def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:
 
 
 class open_parquet:  # noqa: N801  reads like open()
-    """Open a Parquet file anywhere for reading, as a context; an unreadable one is named in the error."""
+    """Open a Parquet file anywhere for reading, as a context; an unreadable one is named in the error.
+
+    While it is open, `file` is the plain file.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def __enter__(self) -> pq.ParquetFile:
         fs, name = fsspec.core.url_to_fs(self.path)
-        self._file: IO[bytes] = fs.open(name, "rb")
+        self.file: IO[bytes] = fs.open(name, "rb")
         try:
-            return pq.ParquetFile(self._file)
+            # Elsewhere than on this machine one large read of a row group is worth its memory.
+            return pq.ParquetFile(self.file, **({} if is_remote(fs) else LOCAL_READ))
         except (pa.ArrowInvalid, OSError) as error:
-            self._file.close()
+            self.file.close()
             raise ValueError(f"{self.path} is not a readable Parquet file ({error}); fetch or make it again") from error
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self.file.close()
 
 
 def read_receipt(path: str) -> dict[str, Any] | None:

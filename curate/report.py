@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from curate import ledger
+from curate.classify.score import available, score_stage
 from curate.corpus import Corpus
 from curate.document import DROPPED_BY
+from curate.ledger.lost import table as cost_table
 from curate.tally import Tally
 
+HIGH = 2.5  # raw score that rounds to 3
+NUM_SCORED = 500  # dropped documents of each rule whose score is asked for: a second or two
+NUM_COSTLY = 12  # rules to show
 SAMPLE_CHARS = 700
 NUM_SAMPLES = 3
 
@@ -53,6 +58,7 @@ def report(run: str, out: str | None = None) -> Path:
     sections = {
         "Funnel": funnel_section(run),
         "Rules": "".join(rules_section(name, tally) for name, tally in tallies.items()),
+        "Costs": "".join(costs_section(name, path, classifier_of(name, paths)) for name, path in paths.items()),
         "Scores": "".join(scores_section(name, paths[name]) for name in scored),
         "Samples": "".join(samples_section(name, path, tallies[name]) for name, path in paths.items()),
         "Training": training_section(folder),
@@ -99,6 +105,32 @@ def rules_section(name: str, tally: Tally) -> str:
     overlap = f"<p>Most often together: {escape(pairs)}.</p>" if pairs else ""
     head = ("rule", "#documents broke it", "#share of input", "#and no other rule")
     return f"<h3>{escape(name)}</h3>{table(head, rows)}{overlap}"
+
+
+def costs_section(name: str, path: str, classifier: str | None) -> str:
+    """What each rule costs in documents that the run's own classifier scores high, where that can be known."""
+    if classifier is None:
+        return ""
+    stage = score_stage(classifier, part="gate")  # its cheap part, for thousands of documents
+    try:
+        losses = ledger.lost(path, lambda batch: stage(batch)["score"].to_numpy(), at_least=HIGH, most=NUM_SCORED)
+    except LookupError:  # this run kept neither the texts nor scores of what it dropped
+        return ""
+    head, *rows = cost_table(losses[:NUM_COSTLY], f"{classifier} >= 3")
+    note = (
+        "Documents that a rule dropped and that score 3 or more: all that broke it, and those that broke nothing else, "
+        f"which come back if it falls. Scored by the classifier's gate; [95 %] where only {NUM_SCORED:,} were."
+    )
+    numbers = (head[0], *(f"#{cell}" for cell in head[1:]))
+    return f"<h3>{escape(name)}</h3><p>{escape(note)}</p>{table(numbers, rows)}"
+
+
+def classifier_of(name: str, paths: Mapping[str, str]) -> str | None:
+    """Return the shipped classifier that scored a corpus of this one's line of production; None if none did."""
+    line = [path for other, path in paths.items() if other.rpartition("/")[0] == name.rpartition("/")[0]]
+    columns = [column for path in line for column in Corpus(path).schema.names]
+    scored = [column.removesuffix(".score") for column in columns if column.endswith(".score")]
+    return next((name for name in scored if name in available()), None)
 
 
 def scores_section(name: str, path: str) -> str:

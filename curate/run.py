@@ -8,15 +8,16 @@ Each split of the source becomes one shard of the same name. Three files may com
     clean/dropped/NAME.parquet      id, url, dropped_by and every signal of what broke a rule (text with keep_text)
     clean/quarantine/NAME.parquet   id and reason of records that could not be read or crashed a stage
 
-The kept shard is written last and carries the receipt: stages, split, tally, version. To resume is to skip the splits
+The kept shard is written last and carries the receipt: stages, split, tally, version, and for the ledger each rule
+with its bounds and source, and the stage that first gave each column. To resume is to skip the splits
 whose shard is there. Kill a run anywhere, start it again with any number of workers, and the same bytes come out.
 """
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import fsspec
 import pyarrow as pa
@@ -38,7 +39,7 @@ from curate.corpus import (
 )
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
 from curate.progress import Progress
-from curate.stage import Stage, stage_name
+from curate.stage import Rule, Stage, stage_name
 from curate.tally import Tally
 
 FORMAT = 1  # of receipts and shards; raised when the same stages would give other bytes
@@ -46,8 +47,16 @@ POISON_SHARE, POISON_ROWS = (
     0.01,
     10,
 )  # more quarantined records than both of these is a fault of the run, not of records
-Schemas: TypeAlias = tuple[pa.Schema, pa.Schema, pa.Schema]  # of kept, dropped and quarantined rows
 MACHINE_FAULTS = (MemoryError, OSError, ImportError)  # never a record's fault
+
+
+class Schemas(NamedTuple):
+    """Columns of the rows that stay and of those that leave, and where they come from."""
+
+    kept: pa.Schema
+    dropped: pa.Schema
+    quarantine: pa.Schema
+    since: dict[str, int]  # column -> the step (1 is the first stage) that gave it first; the input's are not here
 
 
 class RunError(RuntimeError):
@@ -76,6 +85,11 @@ class Plan:
     def recipe(self) -> dict[str, Any]:
         stages = [stage_name(stage) for stage in self.stages]
         return {"format": FORMAT, "stages": stages, "keep_text": self.keep_text}
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return every rule with the step that holds documents against it: what a stage shows in `rules`."""
+        shown = [(step, getattr(stage, "rules", ())) for step, stage in enumerate(self.stages, start=1)]
+        return [{"step": step, **asdict(rule)} for step, rules in shown for rule in rules if isinstance(rule, Rule)]
 
 
 @dataclass(frozen=True)
@@ -208,7 +222,7 @@ def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
 
 
 def _write_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[int], None] | None) -> Tally:
-    kept_schema, dropped_schema, quarantine_schema = columns
+    kept_schema, dropped_schema, quarantine_schema, since = columns
     tally = Tally.of_steps(_step_names(plan))
     with (
         ShardWriter(plan.out, split.name, kept_schema) as kept,
@@ -228,7 +242,8 @@ def _write_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[
             rows += batch.num_rows
             if on_rows is not None:
                 on_rows(batch.num_rows)
-        receipt = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
+        receipt: dict[str, Any] = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
+        receipt |= {"rules": plan.rules(), "columns": since}
         for evidence in (quarantine, dropped):  # before the kept shard, which says that all three are whole
             if evidence.num_rows:
                 evidence.commit(receipt)
@@ -307,12 +322,14 @@ def schemas(plan: Plan) -> Schemas:
     """Return the schemas of kept, dropped and quarantined rows, found by passing an empty batch through the stages."""
     batch = pa.RecordBatch.from_pylist([], schema=plan.source.schema)
     seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
-    for stage in plan.stages:
+    since: dict[str, int] = {}
+    for step, stage in enumerate(plan.stages, start=1):
         try:
             batch = _checked(stage, batch)
         except (KeyError, ValueError) as error:
             name, columns = stage_name(stage), ", ".join(batch.schema.names)
             raise ValueError(f"{name} cannot read this input: {error}. Its columns are: {columns}") from error
+        since |= {name: step for name in batch.schema.names if name not in seen}
         seen |= dict(zip(batch.schema.names, batch.schema.types, strict=True))
     marks = {DROPPED_BY: pa.list_(pa.string())}
     heavy = () if plan.keep_text else (TEXT,)
@@ -321,7 +338,8 @@ def schemas(plan: Plan) -> Schemas:
     dropped = {name: kind for name, kind in (seen | marks).items() if name not in (*heavy, *raw, QUARANTINED)}
     known = [name for name in (ID, URL, "file_path", "path", "repo_name") if name in seen]
     quarantine = {name: seen[name] for name in known} | {QUARANTINED: pa.string()}
-    return pa.schema(list(kept.items())), pa.schema(list(dropped.items())), pa.schema(list(quarantine.items()))
+    kept_schema, dropped_schema, quarantine_schema = (pa.schema(list(c.items())) for c in (kept, dropped, quarantine))
+    return Schemas(kept_schema, dropped_schema, quarantine_schema, since)
 
 
 def _conform(batch: Batch, schema: pa.Schema) -> Batch:

@@ -55,12 +55,13 @@ class Tally:
 
     def drop(self, dropped_by: Iterable[Sequence[str]]) -> None:
         """Count some documents by the rules that each of them broke."""
-        for rules in dropped_by:
-            names = sorted(set(rules))
-            self.broken.update(names)
+        for names, num in Counter(tuple(sorted(set(rules))) for rules in dropped_by).items():
+            for name in names:
+                self.broken[name] += num
             if len(names) == 1:
-                self.alone.update(names)
-            self.together.update(f"{a} & {b}" for a, b in combinations(names, 2))
+                self.alone[names[0]] += num
+            for a, b in combinations(names, 2):
+                self.together[f"{a} & {b}"] += num
 
     def quarantine(self, reasons: Iterable[str]) -> None:
         self.quarantined.update(reason.split(":")[0] for reason in reasons)
