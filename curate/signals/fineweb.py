@@ -4,6 +4,9 @@
 
 Found by comparing the histograms of fifty statistics between a good and a bad deduplication. Lines are those that are
 not blank, with their white space: a line that ends in a space does not end in punctuation, here as in datatrove.
+
+The paper names the first three, and drops what lies on a bound; its code, which made the dataset, keeps that, has a
+fourth, and asks of duplicate lines ten times as much as the paper says (0.01 for 0.1). We follow the code.
 """
 
 from curate.signals.ratio import Columns, ratio
@@ -28,10 +31,10 @@ def quality(pages: Pages) -> Columns:
     }
 
 
-SOURCE = "FineWeb, section 3.6; datatrove FineWebQualityFilter"
+CODE = "datatrove FineWebQualityFilter"
 RULES = (
-    Rule("fineweb.lines_with_end", at_least=0.12, source=SOURCE),
-    Rule("fineweb.short_lines", at_most=0.67, source=SOURCE),
-    Rule("fineweb.duplicate_chars", at_most=0.01, source=SOURCE),
-    Rule("fineweb.newlines_per_word", at_most=0.3, source=SOURCE),
+    Rule("fineweb.lines_with_end", at_least=0.12, source=f"FineWeb, section 3.6; {CODE}"),
+    Rule("fineweb.short_lines", at_most=0.67, source=f"FineWeb, section 3.6; {CODE}"),
+    Rule("fineweb.duplicate_chars", at_most=0.01, source=f"{CODE}; FineWeb's section 3.6 prints 0.1"),
+    Rule("fineweb.newlines_per_word", at_most=0.3, source=f"{CODE}; not in the paper"),
 )

@@ -1,4 +1,4 @@
-"""Gopher's quality heuristics: is this running text in English? (Rae et al. 2021, arXiv 2112.11446, appendix A1.1)
+"""Gopher's quality heuristics: is this running text in English? (Rae et al. 2021, arXiv 2112.11446, appendix A)
 
     Measure((TextSignals(("gopher",)),)), Keep(gopher.RULES)
 
@@ -43,7 +43,7 @@ def stop_words(pages: Pages, wanted: tuple[str, ...] = STOP_WORDS) -> np.ndarray
     return distinct(pages.words, wanted)
 
 
-SOURCE = "Gopher, appendix A1.1; datatrove GopherQualityFilter"
+SOURCE = "Gopher, appendix A, quality filtering; datatrove GopherQualityFilter"
 RULES = (
     Rule("gopher.word_count", at_least=50, at_most=100_000, source=SOURCE),
     Rule("gopher.mean_word_length", at_least=3, at_most=10, source=SOURCE),

@@ -29,7 +29,7 @@ def repetition(pages: Pages) -> Columns:
     }
 
 
-SOURCE = "Gopher, table A1; datatrove GopherRepetitionFilter"
+SOURCE = "Gopher, appendix A, table A1; datatrove GopherRepetitionFilter"
 AT_MOST = {
     "lines": 0.30,
     "paragraphs": 0.30,

@@ -3,7 +3,7 @@
     Measure((TextSignals(),))
 
 Splitting is most of the cost, so the groups of one stage share it. A group is a function from `Pages` to columns; one's
-own goes into a signal of one's own, which returns `columns(my_group(pages), pages)`.
+own goes into a signal of one's own, which returns `columns(my_group(pages))`.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,11 @@ ENGLISH = ("repetition", "gopher", "c4", "fineweb")  # the order of FineWeb's ch
 
 @dataclass(frozen=True)
 class TextSignals:
-    """Measure the named groups; a document whose text is null has null signals."""
+    """Measure the named groups; a null text is measured as an empty one, so that no rule set lets it pass.
+
+    Raises:
+        ValueError: a text is not UTF-8 (a run puts that document in quarantine).
+    """
 
     groups: tuple[str, ...] = ENGLISH
 
@@ -42,10 +46,9 @@ class TextSignals:
         found: Columns = {}
         for name in self.groups:
             found |= GROUPS[name](pages)
-        return columns(found, pages)
+        return columns(found)
 
 
-def columns(values: Columns, pages: Pages) -> dict[str, pa.Array]:
-    """Turn measured values into Arrow columns, null where the text is."""
-    missing = None if pages.text.valid.all() else ~pages.text.valid
-    return {name: pa.array(array, mask=missing) for name, array in values.items()}
+def columns(values: Columns) -> dict[str, pa.Array]:
+    """Turn measured values into Arrow columns."""
+    return {name: pa.array(array) for name, array in values.items()}

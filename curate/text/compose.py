@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from curate.text.kernel import kernel
+from curate.text.kernel import inner, kernel
 from curate.text.pages import Pages
 
 
@@ -38,7 +38,7 @@ def _bytes(text: str) -> np.ndarray:
     return np.frombuffer(text.encode(), np.uint8)
 
 
-@kernel
+@inner
 def _space(data: np.ndarray, i: int, stop: int) -> int:
     """Return the bytes of the white space at i, or 0: what `str.strip` takes off."""
     a = data[i]
@@ -59,7 +59,7 @@ def _space(data: np.ndarray, i: int, stop: int) -> int:
     return 3 if a == 0xE3 and b == 0x80 and c == 0x80 else 0  # U+3000
 
 
-@kernel
+@inner
 def _citation(data: np.ndarray, i: int, stop: int, edit: np.ndarray, needed: np.ndarray) -> int:
     """Return the bytes of the citation at i, or 0."""
     if data[i] != 91:  # [

@@ -1,4 +1,4 @@
-"""`@kernel` compiles a function of arrays and numbers to machine code, once per machine.
+"""`@kernel` compiles a function of arrays and numbers to machine code, once per machine; `@inner`, what kernels call.
 
     @kernel
     def total(values: np.ndarray) -> int: ...

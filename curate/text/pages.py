@@ -86,7 +86,11 @@ class Pages:
 
 
 def read_pages(texts: pa.Array) -> Pages:
-    """Split every document of `texts`; a null reads as an empty document."""
+    """Split every document of `texts`; a null reads as an empty document.
+
+    Raises:
+        ValueError: a text is not UTF-8.
+    """
     text = strings(texts)
     rows = len(texts)
     # Room for the worst case, one word per byte. Untouched memory is never given to us by the system.
@@ -97,6 +101,10 @@ def read_pages(texts: pa.Array) -> Pages:
     word_bounds, line_bounds = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64)
     counts = np.zeros((rows, len(split.COUNTS)), np.int64)
     split.split(text.data, text.starts, text.valid, kinds(), words, word_bounds, lines, line_bounds, counts)
+    invalid = np.flatnonzero(counts[:, split.INVALID])
+    if len(invalid):
+        stray = counts[invalid[0], split.INVALID]
+        raise ValueError(f"the text is not UTF-8: {stray} stray bytes in row {invalid[0]}; decode it where it is read")
     return Pages(
         text,
         Parts(word_bounds, *(array[: word_bounds[-1]] for array in words)),

@@ -16,7 +16,7 @@ Not taken over: spaCy's lists of abbreviations and emoticons, its units after di
 A **sentence** ends at a word that is one terminal mark, once a word follows that is not punctuation (its sentencizer).
 
 The same rules in slow, plain Python are in tests/text/reference.py; the two are held equal on arbitrary Unicode.
-Invalid UTF-8, which no Arrow reader should hand out, reads as U+FFFD.
+Bytes that are not UTF-8, which Arrow does not look for when it reads a file, are counted and read as U+FFFD.
 """
 
 import numpy as np
@@ -41,9 +41,21 @@ ENDS_WELL = 4  # its very last character is a terminal mark
 STARTS_PARAGRAPH = 8  # the first of its document, or after an empty line
 BLANK = 16  # nothing but white space
 
-# The counts of a document, in this order. Lines here are all lines, empty ones too, without their breaks.
-COUNTS = ("chars", "newlines", "hashes", "ellipses", "alphas", "alnums", "lines", "line_chars", "longest_line")
-CHARS, NEWLINES, HASHES, ELLIPSES, ALPHAS, ALNUMS, LINES, LINE_CHARS, LONGEST_LINE = range(9)
+# The counts of a document, in this order. Lines here are all lines, empty ones too, without their breaks; `invalid` are
+# bytes that are not UTF-8.
+COUNTS = (
+    "chars",
+    "newlines",
+    "hashes",
+    "ellipses",
+    "alphas",
+    "alnums",
+    "lines",
+    "line_chars",
+    "longest_line",
+    "invalid",
+)
+CHARS, NEWLINES, HASHES, ELLIPSES, ALPHAS, ALNUMS, LINES, LINE_CHARS, LONGEST_LINE, INVALID = range(10)
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -89,12 +101,21 @@ def decode(data: np.ndarray, i: int, stop: int) -> tuple[np.uint32, int]:
         if data[i + j] & 0xC0 != 0x80:
             return np.uint32(REPLACEMENT), 1
         point = np.uint32((point << 6) | (data[i + j] & 0x3F))
-    return (point, size) if point <= 0x10FFFF else (np.uint32(REPLACEMENT), 1)
+    least = 0x80 if size == 2 else 0x800 if size == 3 else 0x10000
+    if point < least or point > 0x10FFFF or 0xD800 <= point < 0xE000:  # too long, too large, half of a surrogate pair
+        return np.uint32(REPLACEMENT), 1
+    return point, size
 
 
 @inner
 def decode_chunk(
-    data: np.ndarray, i: int, stop: int, table: np.ndarray, points: np.ndarray, kinds: np.ndarray
+    data: np.ndarray,
+    i: int,
+    stop: int,
+    table: np.ndarray,
+    points: np.ndarray,
+    kinds: np.ndarray,
+    counts: np.ndarray,
 ) -> tuple[int, int]:
     """Write the code points, and what they are, from byte i to white space; return how many, and where that is."""
     n = 0
@@ -102,6 +123,7 @@ def decode_chunk(
         point, size = decode(data, i, stop)
         if table[point] & SPACE:
             break
+        counts[INVALID] += size == 1 and point == REPLACEMENT
         points[n], kinds[n] = point, table[point]
         n += 1
         i += size
@@ -429,7 +451,7 @@ def split_document(
                     i += 1
                 longest_here = max(longest_here, i - begin)
             else:
-                n, i = decode_chunk(data, begin, stop, table, points, kinds)
+                n, i = decode_chunk(data, begin, stop, table, points, kinds, counts)
                 if n == 0:  # white space beyond ASCII
                     point, size = decode(data, i, stop)
                     if table[point] & BREAK:

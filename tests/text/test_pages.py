@@ -114,6 +114,7 @@ def test_counts_equal_the_plain_rules(texts):
             "lines": len(lengths),
             "line_chars": sum(lengths),
             "longest_line": max(lengths, default=0),
+            "invalid": 0,
         }
 
 
@@ -133,12 +134,44 @@ def test_a_null_that_owns_bytes_is_still_empty():
     assert pages.words.chars.tolist() == [3]
 
 
-def test_bytes_that_are_not_utf8_are_read_without_leaving_the_document():
-    raw = b"ok \xff\xc3" + b"\xf0\x9f" + b"\xf7\xbf\xbf\xbf end"
-    buffers = [None, pa.py_buffer(np.array([0, 4, 5, 7, 15], np.int32)), pa.py_buffer(raw)]
-    pages = read_pages(pa.Array.from_buffers(pa.string(), 4, buffers))
-    assert pages.counts["chars"].tolist() == [4, 1, 2, 8]
-    assert pages.words.chars.tolist() == [2, 1, 1, 1, 1, 1, 1, 1, 1, 3]
+@pytest.mark.parametrize(
+    ("raw", "stray"),
+    [
+        (b"ok \xff", 1),
+        (b"\xc3", 1),  # a character cut off,
+        (b"\xc3 a", 1),  # or followed by another
+        (b"\xf0\x9f", 2),
+        (b"\xf7\xbf\xbf\xbf end", 4),  # beyond Unicode
+        (b"\xed\xa0\x80", 3),  # half of a surrogate pair
+        (b"\xc0\xaf \xe0\x80\xaf", 5),  # written longer than it need be
+    ],
+)
+def test_bytes_that_are_not_utf8_are_refused_and_counted(raw, stray):
+    buffers = [
+        None,
+        pa.py_buffer(np.array([0, 2, 2 + len(raw), 3 + len(raw)], np.int32)),
+        pa.py_buffer(b"a " + raw + b"z"),
+    ]
+    with pytest.raises(ValueError, match=f"not UTF-8: {stray} stray bytes in row 1;"):
+        read_pages(pa.Array.from_buffers(pa.string(), 3, buffers))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"a", b" ", b"\n", "é".encode(), "日".encode(), "😀".encode()]) | st.binary(max_size=4))
+)
+def test_what_python_cannot_decode_is_refused_and_nothing_else(pieces):
+    raw = b"".join(pieces)
+    array = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, len(raw)], np.int32)), pa.py_buffer(raw)]
+    )
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        with pytest.raises(ValueError, match="not UTF-8"):
+            read_pages(array)
+    else:
+        assert read_pages(array).counts["chars"].tolist() == [len(text)]
 
 
 def test_numbers_are_refused_as_text():
@@ -156,3 +189,15 @@ def test_a_long_document_is_read_whole():
 def test_the_table_of_characters_holds_every_character_of_a_script():
     for character in "aZ9 \n.,«»—½Ⅷ日ب€😀\u0301":
         assert int(kinds()[ord(character)]) & ~TERMINAL == kind(character)
+
+
+def test_real_pages_are_split_by_the_plain_rules(reference, shared_data):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    texts = parquet.read_table(shared_data / "web/text.parquet", columns=["text"])["text"][::200].to_pylist()
+    pages = read_pages(pa.array(texts))
+    for row, text in enumerate(texts):
+        words = reference.words(text)
+        assert words_of(pages, row) == [(int(word_hash(word)), len(word)) for word in words]
+        first, stop = pages.lines.bounds[row : row + 2]
+        lines = [line for line in text.splitlines() if line]
+        assert pages.lines.sentences[first:stop].tolist() == [reference.sentences(line) for line in lines]
