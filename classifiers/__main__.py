@@ -8,10 +8,6 @@ import importlib
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from curate.classify.annotations import WEIGHT, read_table
 from curate.classify.fit import FitReport, fit
 from curate.classify.model import read_model
 
@@ -21,23 +17,16 @@ def refit(name: str, labels: str, documents: str) -> FitReport:
     quality = importlib.import_module(f"classifiers.{name}")
     with tempfile.TemporaryDirectory() as folder:
         report = fit(
-            random_draws_measure(read_table(labels)),
+            labels,
             folder,
             classifier=name,
             documents=documents,
             encoder=quality.ENCODER,
             at_least=quality.AT_LEAST,
+            gate_share=quality.GATE_SHARE,
         )
         read_model(folder).write(quality.MODEL)
     return report
-
-
-def random_draws_measure(labels: pa.Table) -> pa.Table:
-    """Weigh rows by how they were `drawn`: others than "random" teach, but neither measure nor calibrate."""
-    if "drawn" not in labels.column_names:
-        return labels
-    weights = [1.0 if drawn == "random" else 0.0 for drawn in labels["drawn"].to_pylist()]
-    return labels.append_column(WEIGHT, pa.array(np.array(weights)))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from cyclopts import App, Parameter
 from cyclopts import run as run_function
 
 if TYPE_CHECKING:
-    from curate.classify.score import Score
+    from curate.classify.cascade import Certificate
     from curate.corpus import Source
-    from curate.stage import Stage
+    from curate.stage import Keep, Stage
     from curate.tally import Tally
     from curate.teacher.client import Teacher
     from curate.teacher.rubric import Rubric
@@ -71,7 +71,10 @@ def filter(
     source: str,
     *,
     out: Out,
-    rules: Literal["fineweb", "gopher", "c4", "stack"] = "fineweb",
+    rules: Inputs = ["fineweb"],  # noqa: B006  cyclopts copies it
+    urls: str | None = None,
+    pii: bool = False,
+    lid: str | None = None,
     keep_text: bool = False,
     allow_empty: bool = False,
     ray: Engine = None,
@@ -84,7 +87,14 @@ def filter(
     Args:
         source: WARC, JSONL, Parquet or a folder of code; local, s3://, gs:// or hf://.
         out: folder of the corpus to write; what is dropped goes to OUT/dropped with every signal.
-        rules: a published set: fineweb (web pages), gopher, c4, stack (source code).
+        rules: a published set: fineweb (English pages), fineweb2 (a hundred languages; fineweb2:CONFIGS for all
+            published ones), gopher, c4, stack or starcoder2 (source code), license (permissive only); or your own tuple
+            of rules or stages: my_rules.py:RULES. Repeat it for several.
+        urls: drop pages by their URL first: `default` is the small lists that ship, else a file of domains or a
+            folder of UT1's lists.
+        pii: put others in the place of e-mail and public IP addresses, last.
+        lid: fastText model that tells languages: path, URL or hub name, such as cis-lmu/glotlid; lid.176 by default.
+            With fineweb2, `columns` believes the `language` and `language_script` of the input.
         keep_text: keep the text of dropped documents too.
         allow_empty: accept that nothing is kept.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
@@ -93,11 +103,15 @@ def filter(
         limit: read no more than about this many documents.
     """
     from curate.run import run
-    from curate.signals.rules import RULE_SETS, SIGNALS
-    from curate.stage import Keep, Measure
+    from curate.signals.pii import ReplaceAddresses
+    from curate.signals.rules import stages as stages_of
+    from curate.signals.rules import url_stages
 
+    held: list[Stage] = [stage for name in rules for stage in stages_of(name, lid=lid)]
     opened = open_input(source, kind)
-    stages: tuple[Stage, ...] = (*to_text(opened), Measure(SIGNALS[rules]), Keep(RULE_SETS[rules]))
+    first = url_stages(None if urls == "default" else urls) if urls else ()
+    last = (ReplaceAddresses(),) if pii else ()
+    stages: tuple[Stage, ...] = (*first, *to_text(opened), *held, *last)
     engine = {"ray": ray, "workers": workers}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
 
@@ -112,39 +126,87 @@ def annotate(
     model: str = "",
     n: Number = 1000,
     seed: int = 0,
+    strata: str = "",
+    at_least: int = 2,
+    allocation: Literal["proportional", "neyman"] = "proportional",
     in_flight: int = 32,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
     budget_tokens: int | None = None,
+    budget: float | None = None,
+    input_price: float = 0.0,
+    output_price: float = 0.0,
+    structured: bool = False,
+    check: bool = False,
+    check_documents: int = 100,
+    repeats: int = 3,
+    second_teacher: str | None = None,
+    second_model: str = "",
     kind: Kind = None,
 ) -> None:
     """Let a teacher (a large language model) grade a random sample of documents.
 
-    Run it again to go on after an interruption or a spent budget; no document is paid for twice.
+    Run it again to go on after an interruption or a spent budget; answers that arrived are never paid for again.
 
     Args:
         source: corpus, JSONL or Parquet with text and id.
-        out: folder for the annotations: grade, the teacher's reasons, tokens.
+        out: folder for the annotations: grade, the teacher's reasons, tokens, the weight of each document.
         teacher: URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1 (vLLM, TGI, llama.cpp, hosted);
             its key is read from OPENAI_API_KEY. Or `local`: SmolLM2-135M on this machine, to try the loop.
         rubric: name of a classifier whose rubric to use (web_edu, code_edu).
         model: the model's name on the server.
         n: documents to grade.
         seed: of the sample.
+        strata: what to divide the sample by, such as source,length,score or gate.score:0.2:0.8 (length: characters).
+        at_least: documents of each stratum.
+        allocation: of the others: proportional to the strata's sizes, or by size times spread of score (neyman).
         in_flight: requests at a time.
+        requests_per_minute: the server's limit.
+        tokens_per_minute: the server's limit, of tokens in and out together.
         budget_tokens: stop when this many tokens are used.
+        budget: stop when this much money is spent; needs the prices.
+        input_price: of a million tokens in.
+        output_price: of a million tokens out.
+        structured: ask the server to hold the answers to a JSON schema (response_format).
+        check: then ask again about some documents and report on the teacher: self-consistency, the ceiling for any
+            classifier, length and position bias, parse failures. The budget covers this too.
+        check_documents: how many to ask again about, some five or six times each.
+        repeats: of the same question, for self-consistency.
+        second_teacher: URL of another teacher for the check to compare with, or `local`.
+        second_model: its model's name.
         kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
     """
     from curate.teacher.annotate import annotate as grade
+    from curate.teacher.budget import Budget
+    from curate.teacher.strata import parse
 
-    chosen = rubric_of(rubric)
-    asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed)
+    pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
+    asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed, **pace)
     done = grade(
-        open_input(source, kind), out, rubric=chosen, teacher=asked, n=n, seed=seed, budget_tokens=budget_tokens
+        open_input(source, kind),
+        out,
+        rubric=rubric_of(rubric),
+        teacher=asked,
+        n=n,
+        seed=seed,
+        strata=parse(strata),
+        at_least=at_least,
+        allocation=allocation,
+        budget=Budget(budget_tokens, budget, input_price, output_price),
+        structured=structured,
     )
     print(done)
     if done.unanswered:
         raise RuntimeError(
             f"{len(done.unanswered)} documents got no answer; run the same command again to ask for them"
         )
+    if check:
+        from curate.teacher.check import check as examine
+
+        other = open_teacher(second_teacher, model=second_model, in_flight=in_flight) if second_teacher else None
+        limit, options = Budget(budget_tokens, budget, input_price, output_price), {"n": check_documents}
+        chosen = {"rubric": rubric_of(rubric), "teacher": asked, "second": other, "structured": structured}
+        print(examine(out, budget=limit, repeats=repeats, **options, **chosen))  # type: ignore[arg-type]
 
 
 @app.command
@@ -155,6 +217,7 @@ def fit(
     classifier: str = "web_edu",
     documents: str | None = None,
     at_least: int = 3,
+    held_out: float = 0.0,
     folds: int = 5,
     seed: int = 0,
 ) -> None:
@@ -166,12 +229,14 @@ def fit(
         classifier: name of the quality; its score becomes the column NAME.score.
         documents: Parquet with the texts by id, where the labels hold none.
         at_least: the grade from which a document counts as good in the measures.
+        held_out: a share of the documents, such as 0.3, to learn nothing from: measures and certificates are then of
+            this very model, not of its siblings in cross-validation.
         folds: of the cross-validation.
         seed: of the folds.
     """
     from curate.classify.fit import fit as learn
 
-    options = {"documents": documents, "at_least": at_least, "folds": folds, "seed": seed}
+    options = {"documents": documents, "at_least": at_least, "held_out": held_out, "folds": folds, "seed": seed}
     print(learn(labels, out, classifier=classifier, **options))  # type: ignore[arg-type]
 
 
@@ -180,10 +245,12 @@ def score(
     source: str,
     *,
     out: Out,
-    classifier: str = "web_edu",
+    classifier: Inputs = ["web_edu"],  # noqa: B006  cyclopts copies it
     threshold: int | None = None,
     min_score: float | None = None,
-    part: Literal["mean", "gate", "head"] | None = None,
+    recall: float | None = None,
+    part: Literal["mean", "gate", "head", "cascade"] | None = None,
+    pool: Literal["first", "mean", "max"] | None = None,
     keep_text: bool = False,
     allow_empty: bool = False,
     ray: Engine = None,
@@ -192,16 +259,25 @@ def score(
     kind: Kind = None,
     limit: int | None = None,
 ) -> None:
-    """Score documents with a classifier, and keep those at or above a threshold if one is given.
+    """Score documents with classifiers, and keep those at or above a threshold if one is given.
+
+    At the end it says whether the corpus is like the documents that the classifier's grades were drawn from.
 
     Args:
         source: WARC, JSONL, Parquet or a folder of code; local, s3://, gs:// or hf://.
         out: folder of the corpus to write, with FineWeb-Edu's columns `score` and `int_score`.
-        classifier: web_edu, code_edu, or the folder of a model from `curate fit`.
+        classifier: web_edu, code_edu, or the folder of a model from `curate fit`. Given several times, all score in one
+            pass, NAME.score each, and the first decides. Or one that others trained: hf:NAME or hf:FOLDER (Hugging
+            Face, such as hf:HuggingFaceFW/fineweb-edu-classifier) or fasttext:FILE.bin (such as DCLM's).
         threshold: keep rounded scores from here: 3 means int_score >= 3, which is a raw score >= 2.5.
         min_score: keep raw scores from here, such as 2.7, instead of --threshold.
-        part: gate (word and character n-grams, thousands of pages a second), head (the encoder, some ten a second and
-            core), or mean of both; by default what the classifier's card names as best.
+        recall: keep at least this share of what the teacher would grade 3 or more, with 95 % confidence, such as 0.9;
+            the certified cut takes the place of --threshold. The encoder reads what the gate is unsure of.
+        part: gate (n-grams and layout, thousands of pages a second), head (the encoder), mean of both, or cascade (the
+            encoder only where it can change which side of the cut a document is on); by default what the classifier's
+            card names as best.
+        pool: score the first, middle and last 4,000 characters and let this one of their scores count; all three are
+            kept as columns. By default the beginning alone is read.
         keep_text: keep the text of dropped documents too.
         allow_empty: accept that nothing is kept.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
@@ -210,21 +286,61 @@ def score(
         kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
         limit: read no more than about this many documents.
     """
-    from curate.classify.score import score_stage
     from curate.run import run
 
     opened = open_input(source, kind)
-    stages = (*to_text(opened), *score_and_keep(score_stage(classifier, part=part), threshold, min_score))
+    from curate.classify.external import EXTERNAL
+
+    certificate, grading = grade(classifier, part, recall, threshold, min_score, pool)
+    stages = (*to_text(opened), *grading)
     engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
+    if certificate is not None:
+        print(certificate)
+    if pool is None:  # drift is of whole documents
+        show_drift([name for name in classifier if not name.startswith(EXTERNAL)], out)
+
+
+@app.command
+def threshold(
+    labels: str,
+    model: str,
+    *,
+    documents: str | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
+    kept: float | None = None,
+    part: Literal["mean", "gate", "head", "cascade"] | None = None,
+) -> None:
+    """Show precision, recall, F1 and yield of every cut on graded documents, with bands, and recommend one.
+
+    Args:
+        labels: annotations, as for `curate fit`; those that the model learnt from are judged by held-out scores.
+        model: web_edu, code_edu, or the folder of a model from `curate fit`.
+        documents: Parquet with the texts by id, where the labels hold none.
+        precision: recommend the cut that keeps most at this share of good documents, such as 0.9.
+        recall: recommend the cut that keeps this share of the good documents, certified with 95 % confidence.
+        kept: recommend the cut that keeps this share of all documents.
+        part: gate, head, mean (the default) or cascade.
+    """
+    from curate.classify.threshold import threshold as table
+
+    wish = {"precision": precision, "recall": recall, "kept": kept}
+    print(table(labels, model, documents=documents, part=part, **wish))  # type: ignore[arg-type]
 
 
 @app.command
 def dedup(
-    source: str,
+    source: str | None = None,
     *,
-    out: Out,
-    similarity: float = 0.8,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    settings: Literal["fineweb", "stack", "characters"] = "fineweb",
+    similarity: float | None = None,
+    containment: bool = False,
+    by_url: bool = False,
+    index: str | None = None,
+    delete: str | None = None,
+    memory: float = 2.0,
     max_source_loss: float | None = None,
     max_cluster: int | None = None,
     allow: Inputs = [],  # noqa: B006  cyclopts copies it
@@ -234,10 +350,21 @@ def dedup(
 ) -> None:
     """Remove exact and near-duplicates; of each cluster the best copy stays (score, then length, then id).
 
+    With --index a new dump is held against every dump before it, of which nothing changes, and is then added. To take
+    documents out of an index: curate dedup --index DIR --delete ids.txt
+
     Args:
         source: a corpus of Parquet shards.
         out: folder of the corpus to write; each removed row in OUT/dropped names its survivor and their similarity.
-        similarity: Jaccard similarity of word 5-grams from which two documents are copies; verified exactly.
+        settings: fineweb (14 bands of 8 minima of word 5-grams, 0.8), stack (The Stack's: 25 of 10, 5-grams of code
+            tokens, 0.7) or characters (14 of 8, 9-grams of letters, for languages without spaces, 0.8).
+        similarity: from which two documents are copies, verified exactly; that of the settings by default.
+        containment: compare by how much of the worse document the better one has, not by Jaccard similarity.
+        by_url: of the documents of one URL, too, only the best stays; scheme, www., ports, fragments, tracking
+            parameters and slashes at the end do not tell URLs apart.
+        index: folder of the index; made where there is none.
+        delete: file of ids, one a line, to take out of the index.
+        memory: GB that one task may use; the work is cut accordingly, and what cannot hold is refused before it starts.
         max_source_loss: stop if a source would lose more than this share of its documents.
         max_cluster: stop if one document would replace more than this many.
         allow: sources or survivors that may exceed these limits.
@@ -245,13 +372,33 @@ def dedup(
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
         workers: splits at a time; needs --ray.
     """
+    from dataclasses import replace
+
     from curate.corpus import Corpus
+    from curate.dedup import SETTINGS
     from curate.dedup import dedup as deduplicate
 
+    if delete is not None:
+        delete_from(index, delete, source)
+        return
+    if source is None or out is None:
+        raise ValueError("give a corpus and --out; without them only --index DIR --delete FILE makes sense")
     limits = {"max_source_loss": max_source_loss, "max_cluster": max_cluster}
     given = {name: value for name, value in limits.items() if value is not None}
-    options = {"allow": allow, "keep_text": keep_text, "ray": ray, "workers": workers}
-    print(deduplicate(Corpus(source), out, threshold=similarity, **given, **options))  # type: ignore[arg-type]
+    chosen = replace(SETTINGS[settings], similarity="containment" if containment else "jaccard")
+    how = {"settings": chosen, "threshold": similarity, "by_url": by_url, "index": index}
+    options = {"memory": int(memory * 1e9), "allow": allow, "keep_text": keep_text, "ray": ray, "workers": workers}
+    told = {"on_plan": lambda planned: print(planned, file=sys.stderr)}
+    print(deduplicate(Corpus(source), out, **how, **given, **options, **told))  # type: ignore[arg-type]
+
+
+def delete_from(index: str | None, path: str, source: str | None) -> None:
+    """Take the ids that a file lists out of an index."""
+    from curate.dedup.index import delete
+
+    if index is None or source is not None:
+        raise ValueError("--delete FILE takes ids out of the index that --index names; it goes without a corpus")
+    print(delete(index, [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]))
 
 
 @app.command
@@ -383,52 +530,183 @@ def generate(model: str, prompt: str, *, max_tokens: int = 100, seed: int = 0) -
 
 
 @app.command
-def funnel(run: str) -> None:
+def funnel(runs: Inputs) -> None:
     """Show how many documents and how much text are left after each step of a run.
 
     Args:
-        run: folder of a run, or of one corpus.
+        runs: folders of runs, or of one corpus each.
     """
-    print_funnel(run)
+    for run in runs:
+        if len(runs) > 1:
+            print(f"{run}")
+        print_funnel(run)
 
 
 @app.command
 def why(document: str, run: str) -> None:
-    """Say what happened to one document: every signal, every broken rule, the copy that replaced it.
+    """Say what happened to one document: every signal, every rule beside its bounds, the copy that replaced it.
 
     Args:
-        document: its id or URL.
-        run: folder of a run.
+        document: its id or URL, whole; all documents of a URL are told.
+        run: folder of a run or of several, one corpus, or one Parquet file.
     """
+    from curate.ledger import Search, tell
     from curate.ledger import why as events
 
-    for event in events(document, run):
-        print(f"{event.corpus}: {event.decision}")
-        for name, value in event.row.items():
-            if value is not None:
-                print(f"    {name:<32} {value}")
+    search = Search()
+    print(tell(events(document, run, search)))
+    print(f"(searched {search})", file=sys.stderr)
 
 
 @app.command
 def sample(
-    corpus: str, *, dropped_by: str | None = None, score: str | None = None, n: Number = 20, seed: int = 0
+    corpus: str,
+    *,
+    dropped_by: str | None = None,
+    score: str | None = None,
+    where: Inputs = [],  # noqa: B006  cyclopts copies it
+    near: str | None = None,
+    n: Number = 20,
+    seed: int = 0,
 ) -> None:
-    """Show random documents of a corpus, or of what one rule dropped.
+    """Show random documents of a corpus, or of what one rule dropped; the same seed draws the same ones.
 
     Args:
-        corpus: folder of one corpus.
-        dropped_by: name of a rule, such as gopher.word_count.
+        corpus: folder of one corpus, or of a run: its last corpus, or all that the rule dropped in it.
+        dropped_by: name of a rule, such as gopher.word_count; any for all of them.
         score: a condition on the score, such as '>=3'.
+        where: a condition on any column of numbers, such as 'gopher.word_count<50'; repeat it for more.
+        near: COLUMN=VALUE takes the documents closest to a value, such as web_edu.score=2.5, instead of random ones.
         n: how many.
         seed: of the draw.
     """
     from curate.ledger import sample as draw
+    from curate.ledger.conditions import parse
 
-    for row in draw(corpus, dropped_by=dropped_by, score=score, n=n, seed=seed):
-        head = " ".join(
-            f"{name}={row[name]}" for name in ("id", "url", "score", "dropped_by") if row.get(name) is not None
-        )
+    shown = ["id", "url", "score", "dropped_by", *(parse(said).column for said in [*where, *([near] if near else [])])]
+    for row in draw(corpus, dropped_by=dropped_by, score=score, where=where, near=near, n=n, seed=seed):
+        head = " ".join(f"{name}={row[name]}" for name in dict.fromkeys(shown) if row.get(name) is not None)
         print(f"--- {head}\n{(row.get('text') or '(its text was not kept; run with --keep-text)')[:600]}\n")
+
+
+@app.command
+def diff(
+    a: str,
+    b: str,
+    *,
+    texts: bool = False,
+    by: Inputs = ["source", "dump", "language"],  # noqa: B006
+    n: Number = 5,
+    seed: int = 0,
+) -> None:
+    """Show what one run keeps and the other does not, and what the other did with it.
+
+    Args:
+        a: folder of a run, of one corpus, or a Parquet file.
+        b: the other one.
+        texts: read the kept texts too: how many bytes, and how many documents have another text.
+        by: columns to count the differences by, where there are such.
+        n: documents to name on each side.
+        seed: of the draw.
+    """
+    from curate.ledger import diff as compare
+
+    print(compare(a, b, texts=texts, by=by, num_examples=n, seed=seed))
+
+
+@app.command
+def replay(
+    run: str,
+    *,
+    out: Out,
+    rules: Inputs = [],  # noqa: B006
+    threshold: int | None = None,
+    min_score: float | None = None,
+    bound: Inputs = [],  # noqa: B006
+    without: Inputs = [],  # noqa: B006
+    with_text: bool = False,
+    texts: str | None = None,
+    allow_empty: bool = False,
+    ray: Engine = None,
+    workers: int | None = None,
+) -> None:
+    """Decide again about every document of a run by other rules or thresholds, from the columns it measured.
+
+    No text is read. What is not given stays as it was. Documents for which a rule's column was never measured, because
+    they had left before, are counted and not kept. `curate diff RUN OUT` shows what changes.
+
+    Args:
+        run: folder of a run whose corpora read one another, or of one corpus.
+        out: folder of the corpus to write: ids and signals, and what is dropped in OUT/dropped.
+        rules: rule sets in place of all rules of the run, except cuts on a score; see `curate filter`.
+        threshold: in place of the run's cut on a score: 3 means int_score >= 3, which is a raw score >= 2.5.
+        min_score: the same on the raw score, such as 2.7.
+        bound: another number in the rule on a column, or a further rule, such as 'gopher.word_count>=30'.
+        without: a column whose rules are to fall, such as c4.curly_bracket.
+        with_text: give the kept documents their text, so that the next step can read OUT.
+        texts: the run's input, for the texts of newly kept documents where the run was made without --keep-text.
+        allow_empty: accept that nothing is kept.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: splits at a time; needs --ray.
+    """
+    from curate.ledger import replay as decide
+    from curate.ledger.conditions import as_rules
+    from curate.stage import Measure
+
+    keep: list[Stage] | None = None
+    if rules:
+        from curate.signals.rules import stages as stages_of
+
+        keep = [stage for name in rules for stage in stages_of(name) if not isinstance(stage, Measure)]
+    cuts = [rule for stage in cut_stages(threshold, min_score) for rule in stage.rules]
+    source = None if texts is None else open_input(texts, None)
+    done = decide(
+        run,
+        out,
+        keep=keep,
+        cut=cuts[0] if cuts else None,
+        bounds=as_rules(bound),
+        without=without,
+        with_text=with_text or texts is not None,
+        texts=source,
+        allow_empty=allow_empty,
+        ray=ray,
+        workers=workers,
+    )
+    show(done.tally)
+    print(done)
+
+
+@app.command
+def lost(
+    run: str,
+    *,
+    classifier: str = "web_edu",
+    threshold: int = 3,
+    part: Literal["mean", "gate", "head"] = "gate",
+    n: Number = 2000,
+    seed: int = 0,
+) -> None:
+    """Show what each rule costs: how many of the documents it dropped score high, and come back if it falls.
+
+    Where a run kept no text of what it dropped (--keep-text), only documents with a score on record count.
+
+    Args:
+        run: folder of a run whose corpora read one another, or of one corpus.
+        classifier: scores the dropped documents: web_edu, code_edu, or the folder of a model from `curate fit`.
+        threshold: the rounded score that is high: 3 is a raw score of 2.5 or more.
+        part: gate (n-grams, thousands of pages a second), head, or mean of both.
+        n: documents to score of each rule; what they stand for has a 95 % interval.
+        seed: of the draw.
+    """
+    from curate.classify.score import score_stage
+    from curate.ledger import lost as measure
+    from curate.ledger.lost import table
+
+    stage = score_stage(classifier, part=part)
+    found = measure(run, lambda batch: stage(batch)["score"].to_numpy(), at_least=threshold - 0.5, most=n, seed=seed)
+    head, *rows = table(found, f"{classifier} >= {threshold}")
+    print_table(head, rows)
 
 
 @app.command
@@ -458,15 +736,62 @@ def to_text(source: "Source") -> "tuple[Stage, ...]":
     return (Extract(),) if needs_extract(source) else ()
 
 
-def score_and_keep(stage: "Score", threshold: int | None, min_score: float | None) -> "tuple[Stage, ...]":
+def grade(
+    classifiers: Sequence[str],
+    part: "Literal['mean', 'gate', 'head', 'cascade'] | None",
+    recall: float | None,
+    threshold: int | None,
+    min_score: float | None,
+    pool: "Literal['first', 'mean', 'max'] | None" = None,
+) -> "tuple[Certificate | None, tuple[Stage, ...]]":
+    """Return the stages that score and keep, and the certificate where a recall is promised."""
+    from curate.classify.chunks import Chunked
+    from curate.classify.external import EXTERNAL, open_classifier
+    from curate.classify.score import cascade_stages, find, score_stages
+
+    external = any(name.startswith(EXTERNAL) for name in classifiers)
+    if external and (len(classifiers) > 1 or part is not None or recall is not None):
+        raise ValueError("hf: and fasttext: classifiers score alone, as a whole, and without a promise of recall")
+    if pool is not None and (recall is not None or part == "cascade"):
+        raise ValueError("a cascade is certified on the beginnings of documents; leave out --pool or the cascade")
+    if recall is None and part != "cascade":
+        scoring: Stage = open_classifier(classifiers[0]) if external else score_stages(classifiers, part=part)
+        scoring = scoring if pool is None else Chunked(scoring, pool)
+        return None, (scoring, *cut_stages(threshold, min_score))
+    if len(classifiers) > 1:
+        raise ValueError("a cascade has one classifier; score the others in a run of their own")
+    if recall is None:
+        cuts = cut_stages(threshold, min_score)
+        if not cuts:
+            raise ValueError("--part cascade calls the encoder around a cut; give --threshold, --min-score or --recall")
+        return cascade_stages(classifiers[0], cut=threshold - 0.5 if threshold is not None else min_score)
+    good = find(classifiers[0])[0].at_least
+    if part not in (None, "cascade") or min_score is not None or threshold not in (None, good):
+        raise ValueError(
+            f"--recall chooses the cut itself, for grades of {good} or more; leave out --part, --min-score and "
+            f"any --threshold but {good}"
+        )
+    return cascade_stages(classifiers[0], recall=recall)
+
+
+def show_drift(classifiers: Sequence[str], out: str) -> None:
+    """Say whether the scored corpus is like the documents that the grades are of."""
+    from curate.classify.drift import report_drift
+
+    for classifier in classifiers:
+        print(report_drift(classifier, out))
+
+
+def cut_stages(threshold: int | None, min_score: float | None) -> "tuple[Keep, ...]":
+    """Return the stage that cuts at a rounded or a raw score, or none."""
     from curate.classify.score import at_score, at_threshold
     from curate.stage import Keep
 
     if threshold is not None and min_score is not None:
         raise ValueError("give --threshold (rounded scores) or --min-score (raw scores), not both")
     if threshold is not None:
-        return (stage, Keep((at_threshold(threshold),)))
-    return (stage,) if min_score is None else (stage, Keep((at_score(min_score),)))
+        return (Keep((at_threshold(threshold),)),)
+    return () if min_score is None else (Keep((at_score(min_score),)),)
 
 
 def rubric_of(classifier: str) -> "Rubric":
@@ -479,7 +804,15 @@ def rubric_of(classifier: str) -> "Rubric":
     return rubric
 
 
-def open_teacher(teacher: str, *, model: str, in_flight: int = 32, seed: int = 0) -> "Teacher":
+def open_teacher(
+    teacher: str,
+    *,
+    model: str,
+    in_flight: int = 32,
+    seed: int = 0,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+) -> "Teacher":
     if teacher == "local":
         from curate.teacher.local import LocalTeacher
 
@@ -487,7 +820,15 @@ def open_teacher(teacher: str, *, model: str, in_flight: int = 32, seed: int = 0
     from curate.teacher.client import OpenAITeacher
 
     key = os.environ.get("OPENAI_API_KEY", "")
-    return OpenAITeacher(base_url=teacher, model=model, api_key=key, max_in_flight=in_flight, seed=seed)
+    return OpenAITeacher(
+        base_url=teacher,
+        model=model,
+        api_key=key,
+        max_in_flight=in_flight,
+        seed=seed,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+    )
 
 
 def weights(tokens: Sequence[str]) -> dict[str, float]:

@@ -20,7 +20,7 @@ import pyarrow.json
 from curate.corpus import Corpus
 from curate.document import ID, TEXT
 
-SCORE, WEIGHT, GROUP = "score", "weight", "group"
+SCORE, WEIGHT, DRAWN, GROUP, LANGUAGE = "score", "weight", "drawn", "group", "language"
 RUN_WORDS = 20
 KEPT_RUNS = 8  # one run in eight is looked at: whether it is depends on its words, so copies agree
 MAX_SHARED = 10  # a run in more texts than this is a template
@@ -34,6 +34,7 @@ class Annotations:
     grades: np.ndarray  # (N,) float64
     weights: np.ndarray  # (N,) float64
     groups: np.ndarray  # (N,) int64
+    languages: list[str | None]  # of the column `language`, where there is one
 
 
 def read_annotations(annotations: str | Path | pa.Table, documents: str | Path | None = None) -> Annotations:
@@ -47,11 +48,13 @@ def read_annotations(annotations: str | Path | pa.Table, documents: str | Path |
             raise ValueError(f"{name} has no column {column!r}; it has {table.column_names}{hint}")
     table = table.filter(pc.and_(pc.is_valid(table[SCORE]), pc.is_valid(table[TEXT])))
     texts = table[TEXT].to_pylist()
-    weights = _numbers(table, WEIGHT) if WEIGHT in table.column_names else np.ones(len(texts))
+    weights = _weights(table)
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError(f"{name}: every weight must be 0 or more")
+    weights = weights / weights[weights > 0].mean() if (weights > 0).any() else weights  # only ratios matter
     given = table[GROUP].to_pylist() if GROUP in table.column_names else [None] * len(texts)
-    return Annotations(texts, _numbers(table, SCORE), weights, near_copies(texts, given))
+    languages = table[LANGUAGE].to_pylist() if LANGUAGE in table.column_names else [None] * len(texts)
+    return Annotations(texts, _numbers(table, SCORE), weights, near_copies(texts, given), languages)
 
 
 def read_table(path: str | Path) -> pa.Table:
@@ -71,16 +74,26 @@ def with_texts(table: pa.Table, documents: str | Path, name: str) -> pa.Table:
         raise ValueError(f"{name} has no column {ID!r} to find texts by; it has {table.column_names}")
     ids = table[ID].to_pylist()
     wanted = set(ids)
-    found: dict[str, str] = {}
-    for batch in Corpus(str(documents)).batches([ID, TEXT]):
+    found: dict[str, dict[str, str | None]] = {}
+    corpus = Corpus(str(documents))
+    names = [name for name in (ID, TEXT, LANGUAGE) if name in corpus.schema.names]
+    for batch in corpus.batches(names):
         chosen = batch.filter(pc.is_in(batch[ID], pa.array(wanted, batch.schema.field(ID).type)))
-        found |= dict(zip(chosen[ID].to_pylist(), chosen[TEXT].to_pylist(), strict=True))
+        found |= {row[ID]: row for row in chosen.to_pylist()}
     missing = [document for document in ids if document not in found]
     if missing:
         raise ValueError(f"{len(missing)} of {len(ids)} graded ids (first {missing[0]!r}) are not in {documents}")
-    texts = pa.array([found[document] for document in ids], pa.large_string())
-    without = table.drop_columns([TEXT]) if TEXT in table.column_names else table
-    return without.append_column(TEXT, texts)
+    table = table.drop_columns([name for name in names if name != ID and name in table.column_names])
+    for name, kind in ((TEXT, pa.large_string()), (LANGUAGE, pa.string())):
+        if name in names:
+            table = table.append_column(name, pa.array([found[document][name] for document in ids], kind))
+    return table
+
+
+def text_keys(texts: list[str]) -> np.ndarray:
+    """Return (N,) uint64 hashes of the texts, to know a document again."""
+    digests = (blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
 def near_copies(texts: list[str], given: list[object] | None = None) -> np.ndarray:
@@ -111,6 +124,15 @@ def runs(text: str) -> set[bytes]:
         for i in range(max(0, len(words) - RUN_WORDS + 1))
     )
     return {value for value in hashes if value[0] % KEPT_RUNS == 0}
+
+
+def _weights(table: pa.Table) -> np.ndarray:
+    """Return (N,) float64: the column `weight`; without one, 1 for what was `drawn` at "random" and 0 for the rest."""
+    if WEIGHT in table.column_names:
+        return _numbers(table, WEIGHT)
+    if DRAWN in table.column_names:
+        return np.array([float(drawn == "random") for drawn in table[DRAWN].to_pylist()])
+    return np.ones(table.num_rows)
 
 
 def _numbers(table: pa.Table, column: str) -> np.ndarray:

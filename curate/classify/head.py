@@ -4,7 +4,7 @@
     head.score(vectors)             # (N,) float32
 
 FineWeb-Edu trains a linear head by gradient descent. A Gaussian kernel on the same vectors is as easy to fit, needs no
-epochs or seeds, and on our grades gives F1 0.81 where the linear one gives 0.75 and an SVR 0.81. Beyond
+epochs or seeds, and on the last layer's vectors gave F1 0.81 where the linear one gave 0.75 and an SVR 0.81. Beyond
 `max_landmarks` grades it compares with that many of them only (Nyström: Williams & Seeger 2001).
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GAMMA = 1.0  # exp(-gamma * squared distance) of vectors of length 1; 0.5 and 2 are a little worse
+GAMMA = 2.0  # exp(-gamma * squared distance) of vectors of length 1; F1 .845, .854, .853, .808 with 1, 2, 3, 10
 PENALTY = 0.1  # 0.03 to 0.3 are alike
 
 

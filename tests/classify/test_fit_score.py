@@ -66,7 +66,16 @@ def test_a_fit_separates_lessons_from_offers_and_says_so(fitted: FitReport) -> N
 
 def test_the_stage_adds_three_columns_to_every_row(fitted: FitReport) -> None:
     scored = score_stage(fitted.path)(BATCH)
-    assert scored.schema.names == ["id", "text", "lesson.score", "score", "int_score"]
+    assert scored.schema.names == [
+        "id",
+        "text",
+        "lesson.gate",
+        "lesson.bytes",
+        "lesson.score",
+        "score",
+        "int_score",
+    ]
+    assert scored["lesson.bytes"].to_pylist()[3:] == [0, 0, 24_000]  # empty, null, 8,000 characters of three bytes
     assert [scored.schema.field(n).type for n in ("lesson.score", "score", "int_score")] == [
         pa.float32(),
         pa.float32(),
