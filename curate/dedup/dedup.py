@@ -1,23 +1,24 @@
 """Remove exact and near-duplicates from a corpus and keep the best copy of each.
 
-    report = dedup(Corpus("scored"), "unique", settings=MinHash(bands=14, rows=8), threshold=0.8)
+    report = dedup(Corpus("scored"), "unique", settings=MinHash(bands=14, rows=8, threshold=0.8))
 
     unique/NAME.parquet            the rows that stay, with minhash_cluster_size (1 where nothing left for them)
-    unique/dropped/NAME.parquet    the rows that left: dropped_by (dedup.exact or dedup.near), dedup.survivor (its id),
-                                   dedup.similarity (exact Jaccard) and dedup.band (the first band they share)
+    unique/dropped/NAME.parquet    the rows that left: dropped_by (dedup.exact, dedup.url or dedup.near), dedup.survivor
+                                   (its id), dedup.similarity and dedup.band (the first band they share)
 
-Four phases: sign every document (band keys and hashes, to `unique/_work`), read the candidates' shingles, decide (in
-this process), write. All but the deciding is work on splits. Each file appears whole, so a killed run goes on where it
-stopped, and with the same survivors, because they depend on the set of documents alone. A limit exceeded stops before
-anything is written, and what was signed serves the next try.
+Four phases: sign every document (band keys and hashes, to `unique/_work`), decide (`curate.dedup.decide`: rank, join,
+link, verify, settle), hold the decision against the limits, write. All is work on splits, blocks and ranges, but for
+one pass in this process that takes 21 bytes a document; `curate.dedup.plan` says beforehand what the whole takes. Each
+file appears whole, so a killed run goes on where it stopped, and with the same survivors, because they depend on the
+set of documents alone. A limit exceeded stops before anything is written, and what was signed serves the next try.
 
-Memory is the decide phase's: about 650 bytes a document (measured on 1 and 2 million with ids of 45 characters) and 8
-bytes for each distinct shingle of the candidates, the documents that share a band with another one. On disk, signing
-takes about 200 bytes a document until the end.
+With `index`, the corpus is held against every corpus added before it, of which nothing changes (older documents win),
+and is then added itself; see `curate.dedup.index`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,58 +27,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.cluster import map_units
-from curate.corpus import Corpus, ShardWriter, Split, read_receipt, sweep
-from curate.dedup.cluster import NONE, Stars, first_copies, rank, shared_buckets, stars, with_copies
-from curate.dedup.guard import Limits, breaches
+from curate.cluster import map_units, on_ray
+from curate.corpus import Corpus, Split, read_receipt, sweep
+from curate.dedup.decide import Decided, Each, decide
+from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
+from curate.dedup.guard import Limits
+from curate.dedup.index import Index, open_index, read_sets
+from curate.dedup.layer import add_layer, new_layer
+from curate.dedup.layout import Block, Layout, Sets
 from curate.dedup.minhash import FINEWEB, MinHash
-from curate.dedup.passes import DECISION, SCORE, WORK, Job, read_shingles, sign_split, write_split
-from curate.document import ID, TEXT
+from curate.dedup.passes import SCORE, WORK, Job, digest, read_shingles, sign_split, write_split
+from curate.dedup.plan import MEMORY, Plan, plan
+from curate.dedup.refuse import TooMuchRemovedError, refuse
+from curate.dedup.report import DedupReport, report_of
+from curate.dedup.shuffle import exists
+from curate.document import ID, TEXT, URL
 from curate.progress import Progress
-from curate.tally import Tally
 
-EXACT, NEAR = "dedup.exact", "dedup.near"
-EXAMPLE_CHARS = 300
+__all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 
-Each = Callable[[str, Callable[[Any], Any], Sequence[Any]], dict[int, Any]]  # title, work, units -> results by index
-
-
-@dataclass(frozen=True)
-class DedupReport:
-    """What a run did; `print` it."""
-
-    tally: Tally
-    num_compared: int  # candidate pairs whose exact similarity was computed
-    num_rejected: int  # of those, below the threshold
-    largest_cluster: int  # documents, the survivor included
-    ranked_by: tuple[str, ...]
-
-    @property
-    def num_rows(self) -> int:
-        return self.tally.rows_in
-
-    @property
-    def num_kept(self) -> int:
-        return self.tally.rows_out
-
-    @property
-    def num_exact(self) -> int:
-        return self.tally.broken[EXACT]
-
-    @property
-    def num_near(self) -> int:
-        return self.tally.broken[NEAR]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.num_rows:,} documents: {self.num_kept:,} stay, {self.num_exact:,} exact and {self.num_near:,} "
-            f"near-duplicates leave. The best copy is by {', '.join(self.ranked_by)}; the largest cluster has "
-            f"{self.largest_cluster:,}. {self.num_compared:,} pairs were compared, {self.num_rejected:,} too different."
-        )
-
-
-class TooMuchRemovedError(ValueError):
-    """The run would remove more than its limits allow; nothing was removed yet."""
+KEPT_SHARE = 0.25  # of the memory; of smaller corpora the candidates' shingles are kept between rounds
 
 
 def dedup(
@@ -85,23 +54,29 @@ def dedup(
     out: str,
     *,
     settings: MinHash = FINEWEB,
-    threshold: float = 0.8,
+    threshold: float | None = None,
     key: str | None = SCORE,
+    by_url: bool = False,
+    memory: int = MEMORY,
     max_source_loss: float = Limits.max_source_loss,
     max_cluster: int = Limits.max_cluster,
     allow: Sequence[str] = (),
     ray: str | None = None,
     workers: int | None = None,
     keep_text: bool = False,
+    index: str | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
 ) -> DedupReport:
     """Write to `out` the documents of `corpus` that are no copy of a better one.
 
     Args:
-        threshold: Jaccard similarity of shingle sets from which two documents are copies. At 0.8 FineWeb's bands find
-            92 % of the pairs and verification rejects what they find below; FineWeb itself has no threshold, and
-            its bands find half of the pairs at 0.7.
+        threshold: similarity of shingle sets from which two documents are copies; that of `settings` by default. At 0.8
+            FineWeb's bands find 92 % of the pairs and verification rejects what they find below; FineWeb itself has no
+            threshold, and its bands find half of the pairs at 0.7.
         key: column that ranks copies, higher is better; ties go to the longer text, then to the smaller id. "score" may
             be absent (then length ranks); None ranks by length.
+        by_url: of the documents of one URL, too, only the best stays.
+        memory: bytes that one task may use; the work is cut accordingly, and an impossible bound is refused.
         max_source_loss: share of its documents that a source (repository, site, dump, the whole corpus) of at least
             100 may lose without being asked.
         max_cluster: different texts that one survivor may replace without being asked.
@@ -109,131 +84,154 @@ def dedup(
         ray: "none", "local", "auto" or an address; see `curate.cluster.map_units`.
         workers: splits at a time.
         keep_text: keep the text of dropped documents as well.
+        index: folder of earlier corpora's kept documents, or of a new index: `corpus` is held against them, older ones
+            win, and is then added. A corpus that is in it already is not added again.
+        on_plan: is told the plan before work starts.
 
     Raises:
-        ValueError: a column is missing, or `out` holds another run's shards.
+        ValueError: a column is missing, `out` holds another run's shards, `memory` cannot hold the documents, or the
+            index has other settings or this corpus already.
         TooMuchRemovedError: a limit is exceeded.
     """
-    job = _job(corpus, str(out).rstrip("/"), settings, threshold, key, keep_text)
-    if not _finished(job):
-        each = partial(_each, job, ray=ray, workers=workers)
-        each("signing", partial(sign_split, job), job.splits)
-        signed = _signed(job)
-        decided, order = _decide(job, signed, each)
-        _refuse(job, signed, order, decided, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
-        _write_decisions(job, signed, order, decided)
-        whole = {"num_compared": decided.num_compared, "num_rejected": decided.num_rejected}
-        whole["largest_cluster"] = int(decided.sizes().max(initial=0))
-        each("writing", partial(write_split, job, whole), job.splits)
+    settings = settings if threshold is None else replace(settings, threshold=threshold)
+    job = _job(corpus, str(out).rstrip("/"), settings, key, by_url, keep_text)
+    against = Index("", (), ()) if index is None else open_index(index, settings, by_url)
+    added = _added(job, against)
+    job = added or replace(job, index=against.state)
+    if _finished(job) and (added or index is None):
+        _forget_work(job)
+        return report_of(job)
+    start = time.monotonic()
+    planned = _plan(job, memory, workers, against.num_docs, indexed=index is not None)
+    if on_plan is not None:
+        on_plan(planned)
+    each = partial(_each, job.out, ray=ray, workers=workers)
+    each("signing", partial(sign_split, job), job.splits)
+    layout = _layout(job, planned, ray, against)
+    layer = None if index is None else new_layer(job.input, layout, against)
+    decided = decide(layout, each, against.rows(layout.num_new))
+    lost = _conclude(job, layout, each)
+    refuse(job, layout, lost, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
+    each("writing", partial(write_split, job, _whole(decided)), job.splits)
+    if layer is not None:
+        add_layer(layout, against, layer, by_url, each)
     _forget_work(job)
-    return _report(job)
+    return report_of(job, plan=planned, seconds=time.monotonic() - start, peak_bytes=_peak_bytes())
 
 
-def _job(corpus: Corpus, out: str, settings: MinHash, threshold: float, key: str | None, keep_text: bool) -> Job:
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold={threshold} is not a Jaccard similarity; choose one above 0 and up to 1")
+def _job(corpus: Corpus, out: str, settings: MinHash, key: str | None, by_url: bool, keep_text: bool) -> Job:
     names = corpus.schema.names
-    wanted = [TEXT, ID] if key in (None, SCORE) else [TEXT, ID, key]
+    wanted = [TEXT, ID, *([] if key in (None, SCORE) else [key]), *([URL] if by_url else [])]
     missing = [name for name in wanted if name not in names]
     if missing:
         raise ValueError(f"{corpus.path} has no column {missing[0]!r} to deduplicate by; it has {', '.join(names)}")
     if fsspec.core.url_to_fs(corpus.path)[1].rstrip("/") == fsspec.core.url_to_fs(out)[1].rstrip("/"):
         raise ValueError(f"the output folder {out} is the input; choose another one")
-    return Job(corpus, out, settings, threshold, key if key in names else None, keep_text, tuple(corpus.splits()))
+    key = key if key in names else None
+    return Job(corpus, out, settings, key, keep_text, tuple(corpus.splits()), by_url=by_url)
 
 
-def _signed(job: Job) -> pa.Table:
-    """Read back all signed splits, in the corpus's order."""
-    return pa.concat_tables([Corpus(f"{job.work}/signed/{split.name}.parquet").table() for split in job.splits])
+def _plan(job: Job, memory: int, workers: int | None, num_indexed: int, *, indexed: bool) -> Plan:
+    return plan(
+        sum(split.num_rows or 0 for split in job.splits),
+        settings=job.settings,
+        memory=memory,
+        workers=workers or 1,
+        text_bytes=sum(split.num_bytes for split in job.splits),
+        num_indexed=num_indexed,
+        indexed=indexed,
+    )
 
 
-def _decide(job: Job, signed: pa.Table, each: Each) -> tuple[Stars, NDArray[np.int64]]:
-    """Return who stays, in rank order, and that order: (N,) rows of the corpus from best to worst."""
-    exact = _hashes(signed["exact"], 2)
-    order = rank(signed[SCORE], signed["length"], signed[ID], exact)
-    first = first_copies(exact[order])
-    originals = np.flatnonzero(first == np.arange(len(first)))
-    rows = order[originals]
-    buckets = np.full((len(rows), job.settings.bands), NONE, dtype=np.int32)
-    wordy = signed["num_shingles"].to_numpy()[rows] > 0
-    buckets[wordy] = shared_buckets(_hashes(signed["bands"], job.settings.bands)[rows[wordy]])
-    candidates = np.flatnonzero((buckets != NONE).any(axis=1))
-    starts, stops = (np.zeros(len(rows), dtype=np.int64) for _ in range(2))
-    starts[candidates], stops[candidates], hashes = _shingles(job, rows[candidates], each)
-    return with_copies(stars(buckets, starts, stops, hashes, job.threshold), first), order
+def _added(job: Job, index: Index) -> Job | None:
+    """Return the job as it was when this corpus was added to the index and written to this folder, if it was."""
+    for layer in index.layers:
+        before = replace(job, index=layer["before"])
+        if layer["input"] == job.input and _receipt(job) == before.recipe():
+            return before
+    return None
 
 
-def _shingles(
-    job: Job, rows: NDArray[np.int64], each: Each
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
-    """Read the texts of some rows again: (starts, stops, hashes), the shingle set of row i hashes[start:stop]."""
-    bounds = np.cumsum([0, *(split.num_rows for split in job.splits)])
-    by_row = np.argsort(rows)
-    cuts = np.searchsorted(rows[by_row], bounds)
-    parts = [rows[by_row[a:b]] - low for a, b, low in zip(cuts[:-1], cuts[1:], bounds[:-1], strict=True)]
-    units = [(split, part) for split, part in zip(job.splits, parts, strict=True) if len(part)]
-    found = each("verifying", partial(read_shingles, job), units)
-    sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(found[i][0] for i in range(len(units)))]).cumsum()
-    starts, stops = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-    starts[by_row], stops[by_row] = sizes[:-1], sizes[1:]
-    return starts, stops, np.concatenate([np.zeros(0, dtype=np.uint64), *(found.pop(i)[1] for i in range(len(units)))])
+def _receipt(job: Job) -> Any:
+    """Return the recipe of one shard of `out`, None if there is none."""
+    path = f"{job.out}/{job.splits[0].name}.parquet" if job.splits else ""
+    return (read_receipt(path) or {}).get("recipe") if path and exists(path) else None
 
 
-def _refuse(job: Job, signed: pa.Table, order: NDArray[np.int64], decided: Stars, limits: Limits) -> None:
-    """Raise if the decision exceeds a limit."""
-    at = pa.array(order)
-    found = breaches(decided, signed[ID].take(at), signed["source"].take(at), limits)
-    if not found:
+def _layout(job: Job, planned: Plan, ray: str | None, index: Index) -> Layout:
+    """Cut the work; the folder of the deciding phases is named after all that shapes their files."""
+    blocks = tuple(blocks_of(_signed_files(job), [split.num_rows or 0 for split in job.splits], planned.block_docs))
+    cuts = (planned.num_ranges, planned.num_strips, planned.block_docs)
+    settings = job.settings
+    return Layout(
+        work=f"{job.work}/decide-{digest([settings.threshold, settings.similarity, job.by_url, cuts, job.index])}",
+        settings=settings,
+        threshold=settings.threshold,
+        by_url=job.by_url,
+        blocks=(*blocks, *index.blocks(planned.num_docs)),
+        num_new=planned.num_docs,
+        num_old=planned.num_indexed,
+        num_ranges=planned.num_ranges,
+        num_strips=planned.num_strips,
+        sets=partial(_sets, job),
+        layers=index.folders(),
+        deleted=index.deleted,
+        keep=not on_ray(ray) and sum(split.num_bytes for split in job.splits) < KEPT_SHARE * planned.memory,
+    )
+
+
+def _signed_files(job: Job) -> list[str]:
+    return [f"{job.work}/signed/{split.name}.parquet" for split in job.splits]
+
+
+def blocks_of(files: Sequence[str], num_rows: Sequence[int], block_docs: int) -> Iterator[Block]:
+    """Put consecutive signed files together, up to `block_docs` documents or a single larger file."""
+    first = start = count = 0
+    for i, rows in enumerate(num_rows):
+        if i > first and count + rows > block_docs:
+            yield Block(tuple(files[first:i]), tuple(num_rows[first:i]), start)
+            first, start, count = i, start + count, 0
+        count += rows
+    yield Block(tuple(files[first:]), tuple(num_rows[first:]), start)
+
+
+def _sets(job: Job, block: Block, rows: NDArray[np.int64]) -> Iterator[Sets]:
+    """Read the shingle sets of some rows of a block, split by split."""
+    if block.old:
+        yield from read_sets(block.files[0], rows)
         return
-    shown = _beginning(job, int(order[found[0].example]))
-    names = tuple(dict.fromkeys(breach.name for breach in found))
-    raise TooMuchRemovedError(
-        f"{found[0].message}{f' ({len(found) - 1} more limits exceeded)' if found[1:] else ''}. "
-        f"What most of them are like begins:\n{shown!r}\n"
-        f"If they may go, pass allow={names[:5]!r}, or raise max_source_loss ({limits.max_source_loss:g}) or "
-        f"max_cluster ({limits.max_cluster:,}). If not, raise threshold ({job.threshold:g}) or take the template's "
-        "lines out first. Nothing was removed."
-    )
-
-
-def _beginning(job: Job, row: int) -> str:
-    """Return the beginning of one document's text."""
-    for split in job.splits:
-        if row < (split.num_rows or 0):
-            for batch in job.corpus.read(split, [TEXT]):
-                if row < batch.num_rows:
-                    return (batch[TEXT][row].as_py() or "")[:EXAMPLE_CHARS]
-                row -= batch.num_rows
-        row -= split.num_rows or 0
-    raise AssertionError("a decision about a row that the corpus does not have")
-
-
-def _write_decisions(job: Job, signed: pa.Table, order: NDArray[np.int64], decided: Stars) -> None:
-    """Turn the decision back into the corpus's order and leave each split its part."""
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    stays = (decided.survivor == NONE)[place]
-    survivor = order[np.maximum(decided.survivor, 0)][place]
-    reasons = pa.array([[EXACT], [NEAR]], pa.list_(pa.string()))
-    which = pa.array(np.where(decided.exact()[place], 0, 1), mask=stays)
-    table = pa.table(
-        [
-            reasons.take(which),
-            signed[ID].take(pa.array(survivor, mask=stays)),
-            pa.array(decided.similarity[place], mask=stays),
-            pa.array(decided.band[place], mask=stays),
-            pa.array(decided.sizes()[place]),
-        ],
-        schema=DECISION,
-    )
+    splits = {f"{job.work}/signed/{split.name}.parquet": split for split in job.splits}
     first = 0
-    for split in job.splits:
-        part = table.slice(first, split.num_rows).combine_chunks()
-        with ShardWriter(f"{job.work}/decided", split.name, DECISION) as writer:
-            for batch in part.to_batches():
-                writer.write(batch)
-            writer.commit({})
-        first += split.num_rows or 0
+    for file, size in zip(block.files, block.num_rows, strict=True):
+        inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + size)]
+        if len(inside):
+            yield inside, *read_shingles(job, (splits[file], inside - first))
+        first += size
+
+
+def _conclude(job: Job, layout: Layout, each: Each) -> pa.Table:
+    """Write what becomes of each row; return documents and losses by source."""
+    each("naming", partial(name_block, layout), layout.new_blocks)
+    each("naming", partial(answer_block, layout), range(len(layout.blocks)))
+    names, first = [split.name for split in job.splits], 0
+    units = []
+    for unit in layout.new_blocks:
+        count = len(layout.blocks[unit].files)
+        units.append((names[first : first + count], unit))
+        first += count
+    return losses(each("deciding", partial(_conclude_block, layout, job.decided), units))
+
+
+def _conclude_block(layout: Layout, folder: str, unit: tuple[list[str], int]) -> pa.Table:
+    return conclude_block(layout, unit[0], folder, unit[1])
+
+
+def _whole(decided: Decided) -> dict[str, int]:
+    return {
+        "num_compared": decided.num_compared,
+        "num_rejected": decided.num_rejected,
+        "largest_cluster": decided.largest_cluster,
+    }
 
 
 def _finished(job: Job) -> bool:
@@ -259,30 +257,27 @@ def _finished(job: Job) -> bool:
     return set(there) == {split.name for split in job.splits}
 
 
-def _report(job: Job) -> DedupReport:
-    tally, whole = Tally(), {}
-    for split in job.splits:
-        receipt = read_receipt(f"{job.out}/{split.name}.parquet")
-        assert receipt is not None
-        tally.add(Tally.from_json(receipt["tally"]))
-        whole = receipt["dedup"]
-    return DedupReport(tally, **whole, ranked_by=job.ranked_by)
-
-
 def _each(
-    job: Job, title: str, work: Callable[[Any], Any], units: Sequence[Any], *, ray: str | None, workers: int | None
-) -> dict[int, Any]:
-    """Map over splits, or (split, ...) units, with progress; return the results by index."""
-    splits = [unit if isinstance(unit, Split) else unit[0] for unit in units]
-    progress = Progress(f"{job.out}, {title}", sum(split.num_bytes for split in splits), len(splits))
+    out: str, title: str, work: Callable[[Any], Any], units: Sequence[Any], *, ray: str | None, workers: int | None
+) -> list[Any]:
+    """Map over units with progress; return their results in order."""
+    sizes = [(unit.num_bytes, unit.num_rows or 0) if isinstance(unit, Split) else (1, 0) for unit in units]
+    progress = Progress(f"{out}, {title}", sum(size for size, _ in sizes), len(sizes))
     results: dict[int, Any] = {}
     try:
         for index, result in map_units(work, units, ray=ray, workers=workers):
             results[index] = result
-            progress.split(splits[index].num_bytes, splits[index].num_rows or 0)
+            progress.split(*sizes[index])
     finally:
         progress.close()
-    return results
+    return [results[index] for index in range(len(units))]
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process has used."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _forget_work(job: Job) -> None:
@@ -290,11 +285,3 @@ def _forget_work(job: Job) -> None:
     if fs.exists(work):
         fs.rm(work, recursive=True)
     sweep(job.out)
-
-
-def _hashes(column: pa.ChunkedArray, width: int) -> NDArray[np.uint64]:
-    """Return (N, width) uint64 of a column of fixed-size binary."""
-    chunks = [
-        np.frombuffer(c.buffers()[1], np.uint64)[c.offset * width : (c.offset + len(c)) * width] for c in column.chunks
-    ]
-    return np.concatenate([np.zeros(0, dtype=np.uint64), *chunks]).reshape(-1, width)

@@ -9,12 +9,9 @@ different texts that one survivor replaces. Exact copies do not count towards th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from curate.dedup.cluster import NONE, Stars
 from curate.document import URL, Batch
 
 SOURCE_COLUMNS = ("repo_name", "source", URL, "dump")  # the first that a corpus has; of a URL its host
@@ -35,11 +32,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Breach:
-    """One limit exceeded: what is to be said, and the document (in rank order) whose text shows why."""
+    """One limit exceeded."""
 
     name: str  # what `allow` takes
     message: str
-    example: int
 
 
 def source_column(names: Sequence[str]) -> str | None:
@@ -61,46 +57,27 @@ def sources(batch: Batch) -> pa.Array:
     return pc.fill_null(pc.utf8_lower(host), "")
 
 
-def breaches(stars: Stars, ids: pa.Array, origin: pa.Array, limits: Limits) -> list[Breach]:
-    """Return the limits that a decision exceeds and that are not allowed, the worst of each kind first."""
-    return [*_sources(stars, origin, limits), *_clusters(stars, ids, limits)]
+def source_breaches(losses: pa.Table, limits: Limits) -> list[Breach]:
+    """Return the sources that would lose more than their share, the largest loss first.
 
-
-def _sources(stars: Stars, origin: pa.Array, limits: Limits) -> list[Breach]:
-    encoded = pc.dictionary_encode(origin)
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    codes, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
-    leaves = stars.survivor != NONE
-    found = []
-    for name, rows in ((WHOLE_CORPUS, np.ones_like(leaves)), *_large(codes, names, leaves, limits)):
-        total, lost = len(leaves[rows]), int(leaves[rows].sum())
-        if total >= limits.min_source_docs and lost > limits.max_source_loss * total and name not in limits.allow:
-            message = f"{name} would lose {lost:,} of its {total:,} documents"
-            found.append((lost, Breach(name, message, _largest(stars.survivor[rows]))))
+    Args:
+        losses: columns source, total, lost; the whole corpus is their sum.
+    """
+    whole = [(WHOLE_CORPUS, pc.sum(losses["total"]).as_py() or 0, pc.sum(losses["lost"]).as_py() or 0)]
+    large = losses.filter(pc.greater_equal(losses["total"], limits.min_source_docs))
+    named = [(row["source"], row["total"], row["lost"]) for row in large.to_pylist() if row["source"]]
+    found = [
+        (lost, Breach(name, f"{name} would lose {lost:,} of its {total:,} documents"))
+        for name, total, lost in whole + named
+        if total >= limits.min_source_docs and lost > limits.max_source_loss * total and name not in limits.allow
+    ]
     return [breach for _, breach in sorted(found, key=lambda pair: (-pair[0], pair[1].name))]
 
 
-def _large(
-    codes: NDArray[np.int32], names: list[str], leaves: NDArray[np.bool_], limits: Limits
-) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return (name, its rows) of the sources that exceed the share, so that only those are looked at one by one."""
-    totals = np.bincount(codes, minlength=len(names))
-    lost = np.bincount(codes[leaves], minlength=len(names))
-    exceed = (totals >= limits.min_source_docs) & (lost > limits.max_source_loss * totals)
-    return [(names[code], codes == code) for code in np.flatnonzero(exceed) if names[code]]
-
-
-def _clusters(stars: Stars, ids: pa.Array, limits: Limits) -> list[Breach]:
-    sizes = np.bincount(stars.survivor[(stars.survivor != NONE) & ~stars.copy], minlength=1)
-    large = np.flatnonzero(sizes > limits.max_cluster)
-    found = []
-    for survivor in large[np.argsort(-sizes[large], kind="stable")].tolist():
-        name = ids[survivor].as_py()
-        if name not in limits.allow:
-            found.append(Breach(name, f"{name} would stand for {sizes[survivor]:,} different texts", survivor))
-    return found
-
-
-def _largest(survivors: NDArray[np.int64]) -> int:
-    """Return the survivor that most of the removed documents left for."""
-    return int(np.bincount(survivors[survivors != NONE]).argmax())
+def cluster_breaches(clusters: Sequence[tuple[str, int]], limits: Limits) -> list[Breach]:
+    """Return the survivors, given as (id, different texts that leave for it), that exceed the limit, largest first."""
+    return [
+        Breach(name, f"{name} would stand for {size:,} different texts")
+        for name, size in sorted(clusters, key=lambda pair: (-pair[1], pair[0]))
+        if size > limits.max_cluster and name not in limits.allow
+    ]

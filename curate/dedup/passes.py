@@ -2,7 +2,7 @@
 
     sign            text -> band keys, exact hash and what ranks it, to OUT/_work/ID/signed/NAME.parquet
     read_shingles   the candidates' texts again -> their shingle sets, back to the deciding process
-    write           rows + OUT/_work/ID/decided/NAME.parquet -> OUT/NAME.parquet and OUT/dropped/NAME.parquet
+    write           rows + the decided rows -> OUT/NAME.parquet and OUT/dropped/NAME.parquet
 
 A pass that finds its file there is done, so running again goes on where a killed run stopped. ID is a digest of the
 settings and the input, so that neither meets the other's scratch files.
@@ -23,11 +23,12 @@ from curate.corpus import DROPPED, Corpus, ShardWriter, Split
 from curate.dedup.exact import exact_hashes
 from curate.dedup.guard import source_column, sources
 from curate.dedup.minhash import MinHash, band_keys, signatures
+from curate.dedup.url import url_hashes
 from curate.dedup.verify import shingle_sets
-from curate.document import DROPPED_BY, ID, TEXT, Batch, text_bytes, with_columns
+from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
 from curate.tally import Tally
 
-FORMAT = 1  # of receipts and shards; raised when the same settings would give other bytes
+FORMAT = 2  # of receipts and shards; raised when the same settings would give other bytes
 SCORE = "score"
 CLUSTER_SIZE = "minhash_cluster_size"  # FineWeb2's name
 WORK = "_work"
@@ -50,25 +51,42 @@ class Job:
     corpus: Corpus
     out: str
     settings: MinHash
-    threshold: float
     key: str | None
     keep_text: bool
     splits: tuple[Split, ...]
+    by_url: bool = False
+    index: str = ""  # the state of the index it is probed against
 
     @property
     def step(self) -> str:
-        return f"dedup({self.settings!r}, threshold={self.threshold}, key={self.key!r})"
+        by = f", by_url={self.by_url}" if self.by_url else ""
+        return f"dedup({self.settings!r}, key={self.key!r}{by})"
+
+    @property
+    def input(self) -> str:
+        """What tells this input from another one."""
+        return digest([split.identity() for split in self.splits])
 
     def recipe(self) -> dict[str, Any]:
         """Every shard's rows depend on the whole input, so its identity is part of the recipe."""
-        inputs = _digest([split.identity() for split in self.splits])
-        return {"format": FORMAT, "stages": [self.step], "keep_text": self.keep_text, "input": inputs}
+        return {
+            "format": FORMAT,
+            "stages": [self.step],
+            "keep_text": self.keep_text,
+            "input": self.input,
+            "index": self.index,
+        }
 
     @property
     def work(self) -> str:
         """The scratch folder; another threshold finds what was signed."""
-        signs = (FORMAT, repr(self.settings), self.key, [split.identity() for split in self.splits])
-        return f"{self.out}/{WORK}/{_digest(signs)}"
+        signs = (FORMAT, self.settings.signing(), self.key, self.by_url, [split.identity() for split in self.splits])
+        return f"{self.out}/{WORK}/{digest(signs)}"
+
+    @property
+    def decided(self) -> str:
+        """The folder of decisions."""
+        return f"{self.work}/decided-{digest(self.recipe())}"
 
     @property
     def ranked_by(self) -> tuple[str, ...]:
@@ -80,14 +98,17 @@ def sign_split(job: Job, split: Split) -> None:
     if _exists(f"{job.work}/signed/{split.name}.parquet"):
         return
     columns = [TEXT, ID, *filter(None, (job.key, source_column(job.corpus.schema.names)))]
-    with ShardWriter(f"{job.work}/signed", split.name, _sign_schema(job.settings)) as writer:
+    columns += [URL] if job.by_url else []
+    with ShardWriter(f"{job.work}/signed", split.name, sign_schema(job)) as writer:
         for batch in job.corpus.read(split, list(dict.fromkeys(columns))):
             writer.write(_sign(batch, job, split))
         writer.commit({})
 
 
-def _sign_schema(settings: MinHash) -> pa.Schema:
-    hashes = [("exact", pa.binary(16)), ("bands", pa.binary(8 * settings.bands))]
+def sign_schema(job: Job) -> pa.Schema:
+    """Return the columns of a signed split; `url` only where URLs decide too."""
+    hashes = [("exact", pa.binary(16)), ("bands", pa.binary(8 * job.settings.bands))]
+    hashes += [("url", pa.binary(16))] if job.by_url else []
     known = [(ID, pa.string()), ("source", pa.string()), (SCORE, pa.float64()), ("length", pa.int64())]
     return pa.schema([*known, ("num_shingles", pa.int64()), *hashes])
 
@@ -96,7 +117,8 @@ def _sign(batch: Batch, job: Job, split: Split) -> Batch:
     if batch[ID].null_count:
         raise ValueError(f"{split.path} ({split.name}) has rows without {ID!r}; give every document an id first")
     minima, counts = signatures(batch[TEXT], job.settings)
-    keys, exact = band_keys(minima, job.settings), exact_hashes(batch[TEXT])
+    hashes = [exact_hashes(batch[TEXT]), band_keys(minima, job.settings)]
+    hashes += [url_hashes(batch[URL])] if job.by_url else []
     arrays = [
         pc.cast(batch[ID], pa.string()),
         sources(batch),
@@ -105,10 +127,10 @@ def _sign(batch: Batch, job: Job, split: Split) -> Batch:
         pa.array(counts),
         *(
             pa.FixedSizeBinaryArray.from_buffers(pa.binary(8 * h.shape[1]), len(h), [None, pa.py_buffer(h)])
-            for h in (exact, keys)
+            for h in hashes
         ),
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=_sign_schema(job.settings))
+    return pa.RecordBatch.from_arrays(arrays, schema=sign_schema(job))
 
 
 def read_shingles(job: Job, unit: tuple[Split, NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -118,7 +140,8 @@ def read_shingles(job: Job, unit: tuple[Split, NDArray[np.int64]]) -> tuple[NDAr
     for batch in job.corpus.read(split, [TEXT]):
         inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + batch.num_rows)] - first
         if len(inside):
-            offsets, distinct = shingle_sets(batch[TEXT].take(pa.array(inside)), job.settings.shingle_words)
+            texts = batch[TEXT].take(pa.array(inside))
+            offsets, distinct = shingle_sets(texts, job.settings.shingle_words, job.settings.shingles)
             sizes.append(np.diff(offsets))
             hashes.append(distinct)
         first += batch.num_rows
@@ -129,7 +152,7 @@ def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
     """Write the rows that stay, and as evidence those that leave; the kept shard comes last, with the receipt."""
     if _exists(f"{job.out}/{split.name}.parquet"):
         return
-    decided = Corpus(f"{job.work}/decided/{split.name}.parquet").table().combine_chunks()
+    decided = Corpus(f"{job.decided}/{split.name}.parquet").table().combine_chunks()
     tally, first = Tally.of_steps(["input", job.step]), 0
     with (
         ShardWriter(job.out, split.name, _schemas(job)[0]) as kept,
@@ -139,13 +162,15 @@ def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
             part = decided.slice(first, batch.num_rows)
             first += batch.num_rows
             joined = with_columns(batch, {name: part[name].combine_chunks() for name in part.column_names})
-            stays = pc.is_null(joined[DROPPED_BY])
-            staying, leaving = joined.filter(stays), joined.filter(pc.invert(stays))
             tally.pass_step(0, batch.num_rows, text_bytes(batch))
-            tally.pass_step(1, staying.num_rows, text_bytes(staying))
-            tally.drop(leaving[DROPPED_BY].to_pylist())
-            kept.write(staying.select(kept.schema.names))
-            dropped.write(leaving.select(dropped.schema.names))
+            leaves = pc.is_valid(joined[DROPPED_BY])
+            if pc.any(leaves).as_py():
+                leaving = joined.select(dropped.schema.names).filter(leaves)
+                tally.drop(leaving[DROPPED_BY].to_pylist())
+                dropped.write(leaving)
+                joined = joined.filter(pc.invert(leaves))
+            tally.pass_step(1, joined.num_rows, text_bytes(joined))
+            kept.write(joined.select(kept.schema.names))
         receipt = {"recipe": job.recipe(), "split": split.identity(), "tally": tally.to_json(), "dedup": whole}
         if dropped.num_rows:
             dropped.commit(receipt)
@@ -168,5 +193,5 @@ def _exists(path: str) -> bool:
     return bool(fs.exists(name))
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
     return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,20 +1,12 @@
-"""Words and word n-grams (shingles) of a column of text as 64-bit hashes, straight from Arrow's buffers.
+"""Shingles, the n-grams of words, of a column of text as 64-bit hashes, straight from Arrow's buffers.
 
     "The cat sat." -> words the, cat, sat -> with size 2 the shingles (the cat), (cat sat) -> two 64-bit hashes
 
-A word is a maximal run of Unicode letters, digits and combining marks; ASCII letters are lower-cased. Scripts written
-without spaces (Han, kana, Thai, Lao, Burmese, Khmer) give one word per character, so their 5-grams are character
-5-grams and one rule serves every language. A document of fewer than `size` words has one shingle, all its words; one
-without words has none. In integers, all mod 2^64:
+What a word is says `curate.dedup.words`. A document of fewer than `size` words has one shingle, all its words; one
+without words has none. In integers, all mod 2^64, with n the size:
 
-    word     mix(FNV-1a of the lower-cased UTF-8 bytes)
-    shingle  mix((..((w1 * GAMMA + w2) * GAMMA + w3)..) + wn)
-
-Only ASCII is folded: "É" and "é" differ, which costs some recall on capitals and keeps the loop at memory speed.
+    shingle  mix(w1 * GAMMA^(n-1) + w2 * GAMMA^(n-2) + .. + wn)
 """
-
-import unicodedata
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -22,36 +14,23 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-U64 = np.uint64
-GAMMA = U64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: the increment of SplitMix64 (Steele et al., 2014)
-FNV_BASIS, FNV_PRIME = U64(0xCBF29CE484222325), U64(0x100000001B3)  # FNV-1a, 64 bits (draft-eastlake-fnv)
-MIX_1, MIX_2 = U64(0xBF58476D1CE4E5B9), U64(0x94D049BB133111EB)  # SplitMix64's finaliser
+from curate.dedup.words import GAMMA, SHINGLES, code_point_kinds, folded_size, hash_words, max_words, mix
 
-SEPARATOR, WORD, IDEOGRAPH = 0, 1, 2
-LAST_LETTER = 0x33480  # code points from here on hold no letter, digit or mark that occurs in running text
-NO_SPACES = (  # inclusive ranges of scripts written without spaces between words
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),  # Han, and its extensions and compatibility forms
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x33479),
-)
+Unit = str  # one of words.SHINGLES
 
 
-def shingles(texts: pa.Array, size: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def shingles(texts: pa.Array, size: int, unit: Unit = "words") -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Return all shingles of each text, in order, repeats included.
 
     Returns: offsets (N + 1,) int64 into hashes (offsets[-1],) uint64.
     """
     data, offsets = text_buffers(texts)
-    counts = np.empty(len(texts) + 1, dtype=np.int64)
-    hashes = np.empty(max_words(int(offsets[-1] - offsets[0])) + len(texts), dtype=np.uint64)
-    total = _shingle_all(data, offsets, ascii_fold(), code_point_kinds(), size, counts, hashes)
-    return counts, hashes[:total].copy()
+    ends = np.zeros(len(texts) + 1, dtype=np.int64)
+    kind = SHINGLES.index(unit)
+    hashes = np.empty(max_words(int(offsets[-1] - offsets[0]), kind) + len(texts), dtype=np.uint64)
+    kinds, weights = code_point_kinds(kind), powers(size)
+    total = _shingle_all(data, offsets, kinds, kind, weights, *scratch(offsets, kind), ends, hashes)
+    return ends, hashes[:total].copy()
 
 
 def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -70,134 +49,50 @@ def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     return bytes_, offsets.astype(np.int64)
 
 
-def max_words(num_bytes: int) -> int:
-    """Bound the words in `num_bytes`: every word but the last has a separator, or is a character of 3 bytes or more."""
-    return num_bytes // 2 + 1
+def powers(size: int) -> NDArray[np.uint64]:
+    """(size,) GAMMA^(size-1), .., GAMMA, 1 mod 2^64: what a shingle multiplies its words by."""
+    return np.array([pow(int(GAMMA), size - 1 - i, 2**64) for i in range(size)], dtype=np.uint64)
 
 
-@cache
-def ascii_fold() -> NDArray[np.uint8]:
-    """(128,) the lower-cased byte of ASCII letters and digits, 0 for everything that separates words."""
-    return np.array([ord(chr(c).lower()) if chr(c).isalnum() else 0 for c in range(128)], dtype=np.uint8)
-
-
-@cache
-def code_point_kinds() -> NDArray[np.uint8]:
-    """(LAST_LETTER,) SEPARATOR, WORD or IDEOGRAPH for each code point, by this Python's Unicode tables."""
-    categories = (unicodedata.category(chr(c))[0] for c in range(LAST_LETTER))
-    kinds = np.fromiter((WORD if c in "LNM" else SEPARATOR for c in categories), dtype=np.uint8, count=LAST_LETTER)
-    for low, high in NO_SPACES:
-        block = kinds[low : high + 1]
-        block[block == WORD] = IDEOGRAPH
-    return kinds
+def scratch(offsets: NDArray[np.int64], kind: int) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """Return room for the folded bytes and the words of the longest text."""
+    longest = int(np.diff(offsets).max(initial=0))
+    return np.empty(folded_size(longest), dtype=np.uint8), np.empty(max_words(longest, kind), dtype=np.uint64)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def mix(x: np.uint64) -> np.uint64:
-    """SplitMix64's finaliser: a bijection in which every input bit reaches every output bit."""
-    x = (x ^ (x >> U64(30))) * MIX_1
-    x = (x ^ (x >> U64(27))) * MIX_2
-    return x ^ (x >> U64(31))
-
-
-@njit(cache=True, nogil=True)
-def shingle_text(
-    data: NDArray[np.uint8],
-    start: int,
-    stop: int,
-    fold: NDArray[np.uint8],
-    kinds: NDArray[np.uint8],
-    size: int,
-    out: NDArray[np.uint64],
-) -> int:
-    """Write the shingles of the UTF-8 bytes data[start:stop] to the front of `out`; return how many."""
-    n: int = _hash_words(data, start, stop, fold, kinds, out)
-    if n == 0:
-        return 0
-    size = min(size, n)
-    for j in range(n - size + 1):  # in place: shingle j replaces word j, which no later shingle holds
-        h = out[j]
-        for i in range(1, size):
-            h = h * GAMMA + out[j + i]
-        out[j] = mix(h)
-    return n - size + 1
-
-
-@njit(cache=True, nogil=True)
-def _hash_words(
-    data: NDArray[np.uint8],
-    start: int,
-    stop: int,
-    fold: NDArray[np.uint8],
-    kinds: NDArray[np.uint8],
-    out: NDArray[np.uint64],
-) -> int:
-    n = 0
-    h = FNV_BASIS
-    in_word = False
-    i = start
-    while i < stop:
-        byte = data[i]
-        if byte < 0x80:
-            i += 1
-            folded = fold[byte]
-            if folded:
-                h = (h ^ U64(folded)) * FNV_PRIME
-                in_word = True
-                continue
-            kind, width = SEPARATOR, 0
-        else:
-            code_point, width = _decode(data, i, stop)
-            kind = kinds[code_point] if code_point < LAST_LETTER else SEPARATOR
-            i += width
-        if kind != WORD and in_word:
-            out[n] = mix(h)
-            n += 1
-            h = FNV_BASIS
-            in_word = False
-        if kind != SEPARATOR:
-            for j in range(i - width, i):
-                h = (h ^ U64(data[j])) * FNV_PRIME
-            in_word = True
-        if kind == IDEOGRAPH:
-            out[n] = mix(h)
-            n += 1
-            h = FNV_BASIS
-            in_word = False
-    if in_word:
-        out[n] = mix(h)
-        n += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _decode(data: NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
-    """Return (code point, its width in bytes) at a byte of 0x80 or more; broken UTF-8 is a separator of one byte."""
-    byte = np.int64(data[i])
-    width = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-    if byte < 0xC2 or byte > 0xF4 or i + width > stop:
-        return LAST_LETTER, 1
-    code_point = byte & (0x7F >> width)
-    for j in range(1, width):
-        if data[i + j] & 0xC0 != 0x80:
-            return LAST_LETTER, 1
-        code_point = (code_point << 6) | (np.int64(data[i + j]) & 0x3F)
-    return int(code_point), width
+def join_words(
+    words: NDArray[np.uint64], first: int, last: int, size: int, powers: NDArray[np.uint64], out: NDArray[np.uint64]
+) -> None:
+    """Write the shingles of `size` words that begin at words[first:last] to the front of `out`."""
+    count = last - first
+    out[:count] = words[first + size - 1 : last + size - 1]
+    for i in range(size - 1):  # one pass for each word of a shingle, so that the inner loop runs in vectors
+        power = powers[len(powers) - size + i]
+        for j in range(count):
+            out[j] += words[first + i + j] * power
+    for j in range(count):
+        out[j] = mix(out[j])
 
 
 @njit(cache=True, nogil=True)
 def _shingle_all(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int64],
-    fold: NDArray[np.uint8],
     kinds: NDArray[np.uint8],
-    size: int,
-    counts: NDArray[np.int64],
+    unit: int,
+    powers: NDArray[np.uint64],
+    folded: NDArray[np.uint8],
+    words: NDArray[np.uint64],
+    ends: NDArray[np.int64],
     hashes: NDArray[np.uint64],
 ) -> int:
     total = 0
-    counts[0] = 0
     for row in range(len(offsets) - 1):
-        total += shingle_text(data, offsets[row], offsets[row + 1], fold, kinds, size, hashes[total:])
-        counts[row + 1] = total
+        count = hash_words(data, offsets[row], offsets[row + 1], kinds, unit, folded, words)
+        if count:
+            size = min(len(powers), count)
+            join_words(words, 0, count - size + 1, size, powers, hashes[total:])
+            total += count - size + 1
+        ends[row + 1] = total
     return total

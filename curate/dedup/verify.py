@@ -1,9 +1,11 @@
-"""Exact Jaccard similarity of candidate pairs, on the sets of their shingles' 64-bit hashes.
+"""Exact similarity of candidate pairs, on the sets of their shingles' 64-bit hashes.
 
-    |A and B| / |A or B|     of two sorted arrays, in one merge
+    jaccard       |A and B| / |A or B|
+    containment   |A and B| / |A|          A the document that would leave: how much of it the other one has
 
-MinHash only proposes: at 14 x 8 a pair of similarity 0.6 is proposed one time in five. What is removed is decided here.
-"Exact" is up to two different shingles of one pair having the same 64-bit hash (1e-14 for documents of 500 words).
+Both come of one merge of two sorted arrays. MinHash only proposes: at 14 x 8 a pair of similarity 0.6 is proposed one
+time in five. What is removed is decided here. "Exact" is up to two different shingles of one pair having the same
+64-bit hash (1e-14 for documents of 500 words).
 """
 
 import numpy as np
@@ -11,12 +13,12 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from curate.dedup.shingles import shingles
+from curate.dedup.shingles import Unit, shingles
 
 
-def shingle_sets(texts: pa.Array, size: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def shingle_sets(texts: pa.Array, size: int, unit: Unit = "words") -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Return the distinct shingles of each text in ascending order: offsets (N + 1,), hashes (offsets[-1],) uint64."""
-    offsets, hashes = shingles(texts, size)
+    offsets, hashes = shingles(texts, size, unit)
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         hashes[start:stop].sort()
     distinct = np.empty(len(offsets), dtype=np.int64)
@@ -25,17 +27,23 @@ def shingle_sets(texts: pa.Array, size: int) -> tuple[NDArray[np.int64], NDArray
 
 
 @njit(cache=True, nogil=True)
-def jaccard(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int) -> float:
-    """Return the similarity of the sets hashes[a:a_end] and hashes[b:b_end], each ascending; 0 when both are empty."""
-    union = a_end - a + b_end - b
-    shared = 0
+def similarity(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int, containment: bool) -> float:
+    """Return that of the ascending hashes[a:a_end] (would leave) and hashes[b:b_end]; 0 where nothing is there."""
+    both = shared(hashes, a, a_end, b, b_end)
+    of = a_end - a if containment else a_end - a + b_end - b - both
+    return both / of if of else 0.0
+
+
+@njit(cache=True, nogil=True)
+def shared(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int) -> int:
+    """Return how many values hashes[a:a_end] and hashes[b:b_end], each ascending, have in common."""
+    count = 0
     while a < a_end and b < b_end:
         x, y = hashes[a], hashes[b]
-        shared += x == y
+        count += x == y
         a += x <= y
         b += y <= x
-    union -= shared
-    return shared / union if union else 0.0
+    return count
 
 
 @njit(cache=True, nogil=True)

@@ -19,30 +19,34 @@ def mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
-def words(text: str) -> list[str]:
+def words(text: str, unit: str = "words") -> list[str]:
     found, word = [], ""
     for char in text + " ":
-        letter = unicodedata.category(char)[0] in "LNM"
-        alone = letter and any(low <= ord(char) <= high for low, high in ALONE)
+        letter = unicodedata.category(char)[0] in "LNM" or (unit == "code" and char == "_")
+        spaceless = any(low <= ord(char) <= high for low, high in ALONE)
+        alone = letter and (unit == "characters" or (unit == "words" and spaceless))
+        char = char.lower() if char.isascii() and unit != "code" else char
         if word and (alone or not letter):
             found.append(word)
             word = ""
         if alone:
             found.append(char)
         elif letter:
-            word += char.lower() if char.isascii() else char
+            word += char
     return found
 
 
 def word_hash(word: str) -> int:
+    lanes = [word.encode()[i : i + 8] for i in range(0, len(word.encode()), 8)]
     h = 0xCBF29CE484222325
-    for byte in word.encode():
-        h = ((h ^ byte) * 0x100000001B3) & M
-    return mix(h)
+    for lane in lanes[:-1]:
+        h = ((h ^ int.from_bytes(lane, "little")) * GAMMA) & M
+        h ^= h >> 32
+    return mix(((h ^ int.from_bytes(lanes[-1], "little")) * GAMMA) & M)
 
 
-def shingles(text: str, size: int) -> list[int]:
-    hashes = [word_hash(word) for word in words(text)]
+def shingles(text: str, size: int, unit: str = "words") -> list[int]:
+    hashes = [word_hash(word) for word in words(text, unit)]
     size = min(size, len(hashes))
     found = []
     for i in range(len(hashes) - size + 1 if hashes else 0):
@@ -53,8 +57,8 @@ def shingles(text: str, size: int) -> list[int]:
     return found
 
 
-def jaccard(a: str, b: str, size: int = 5) -> float:
-    one, two = set(shingles(a, size)), set(shingles(b, size))
+def jaccard(a: str, b: str, size: int = 5, unit: str = "words") -> float:
+    one, two = set(shingles(a, size, unit)), set(shingles(b, size, unit))
     return len(one & two) / len(one | two) if one | two else 0.0
 
 

@@ -68,7 +68,7 @@ def test_the_declared_key_ranks_copies_and_length_decides_without_one(tmp_path, 
     assert kept(tmp_path / "out") == {survivor: 2}
 
 
-def test_a_chain_keeps_the_end_that_is_no_neighbour_of_the_survivor(tmp_path, documents):
+def test_case_6_a_chain_keeps_the_end_that_is_no_neighbour_of_the_survivor(tmp_path, documents):
     a = long_text(Random(3))
     b = changed(a, 20, 30)  # J(a, b) = 90/110 = .82
     c = changed(b, 60, 70)  # J(b, c) = .82, J(a, c) = 80/120 = .67
@@ -124,7 +124,7 @@ def test_the_result_equals_the_definition_when_bands_find_every_pair(tmp_path, d
         assert (row["dedup.band"] >= 0) == (row["dropped_by"] == ["dedup.near"])
 
 
-def test_the_order_of_documents_and_shards_does_not_change_the_result(tmp_path, documents):
+def test_case_7_the_order_of_documents_and_shards_does_not_change_the_result(tmp_path, documents):
     table = crowd(documents, 4)
     results = []
     for seed in range(5):
@@ -157,7 +157,7 @@ def test_text_of_dropped_rows_is_kept_on_request(tmp_path, documents):
     assert dropped(tmp_path / "out")["b"]["text"] == "x"
 
 
-def test_ten_thousand_pages_of_one_template_stop_the_run_and_are_shown(tmp_path, documents):
+def test_case_5_ten_thousand_pages_of_one_template_stop_the_run_and_are_shown(tmp_path, documents):
     field = 30
     words = long_text(Random(6), 70)
     texts = [" ".join([*words[:field], f"item{i}", *words[field:]]) for i in range(10_000)]
@@ -170,10 +170,10 @@ def test_ten_thousand_pages_of_one_template_stop_the_run_and_are_shown(tmp_path,
     assert not list((tmp_path / "out").glob("*.parquet"))
     report = dedup(source, tmp_path / "out", allow=("shop.example", "the whole corpus", "d01000"))
     assert report.num_kept < 20  # J = .87 to the best one, which bands find 99 times in 100
-    assert report.num_compared < 20_000  # not 50 million
+    assert report.num_compared < 50_000  # not 50 million
 
 
-def test_a_repository_that_loses_more_than_its_share_stops_the_run(tmp_path, documents):
+def test_case_10_a_repository_that_loses_more_than_its_share_stops_the_run(tmp_path, documents):
     random = Random(7)
     texts = [" ".join(long_text(random)) for _ in range(100)]
     table = documents(texts * 2, repo_name=["vendored/copy"] * 100 + ["origin/code"] * 100)
@@ -264,12 +264,23 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("phase", ["_work/*/signed/*.parquet", "_work/*/decided/*.parquet", "*.parquet"])
+PHASES = ["sorted", "buckets/near", "edges/01", "answered"]
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "_work/*/signed/*.parquet",
+        *(f"_work/*/decide-*/{name}/*" for name in PHASES),
+        "_work/*/decided-*/*",
+        "*.parquet",
+    ],
+)
 def test_a_run_killed_in_any_phase_resumes_to_the_same_bytes(tmp_path, documents, phase):
     corpus_of(tmp_path / "in", crowd(documents, 9), shard_rows=2)
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", RUN, tmp_path / "in", out], stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(list(out.glob(phase))) < 3:
+    while process.poll() is None and len(list(out.glob(phase))) < (1 if "decide-" in phase else 3):
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

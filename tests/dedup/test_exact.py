@@ -1,5 +1,10 @@
+import re
+from hashlib import blake2b
+
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.dedup.exact import exact_hashes
 
@@ -23,11 +28,16 @@ def test_equal_hashes_are_equal_texts_but_for_white_space(a, b, same):
 
 
 def test_a_hash_is_that_of_blake2b_of_the_squeezed_text():
-    from hashlib import blake2b
-
     text = "  def f(x):\n\treturn x  "
     expected = blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
     assert exact_hashes(pa.array(["other", text]))[1].tobytes() == expected
+
+
+@given(st.lists(st.text("ab \t\n\r\u00a0\x00", max_size=300), min_size=1, max_size=4))
+def test_any_texts_hash_as_python_squeezes_them(texts):
+    squeezed = [re.sub(r"[ \t\n\v\f\r]+", " ", text).strip(" ") for text in texts]
+    expected = [blake2b(text.encode(), digest_size=16).digest() for text in squeezed]
+    assert [row.tobytes() for row in exact_hashes(pa.array(texts))] == expected
 
 
 def test_no_text_gives_no_hash():

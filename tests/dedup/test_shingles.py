@@ -2,9 +2,12 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.dedup.shingles import shingles, text_buffers
 
+UNITS = st.sampled_from(["words", "code", "characters"])
 TEXTS = [
     "",
     "   \t\n",
@@ -24,15 +27,16 @@ TEXTS = [
 ]
 
 
-def of(texts: pa.Array, size: int) -> list[list[int]]:
-    offsets, hashes = shingles(texts, size)
+def of(texts: pa.Array, size: int, unit: str = "words") -> list[list[int]]:
+    offsets, hashes = shingles(texts, size, unit)
     return [hashes[a:b].tolist() for a, b in pairwise(offsets)]
 
 
+@pytest.mark.parametrize("unit", ["words", "code", "characters"])
 @pytest.mark.parametrize("size", [1, 2, 5])
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_shingles_equal_the_exact_integer_reference(reference, size, kind):
-    assert of(pa.array(TEXTS, kind), size) == [reference.shingles(text, size) for text in TEXTS]
+def test_shingles_equal_the_exact_integer_reference(reference, size, kind, unit):
+    assert of(pa.array(TEXTS, kind), size, unit) == [reference.shingles(text, size, unit) for text in TEXTS]
 
 
 def test_shingles_equal_the_reference_on_real_text(reference, shared_data):
@@ -41,6 +45,33 @@ def test_shingles_equal_the_reference_on_real_text(reference, shared_data):
     table = pq.read_table(shared_data / "web" / "text.parquet", columns=["text"])
     texts = [text[:2000] for text in table["text"].to_pylist()[::200]]
     assert of(pa.array(texts), 5) == [reference.shingles(text, 5) for text in texts]
+
+
+@given(text=st.text(max_size=300), ascii_text=st.text("aB_ .\n0", max_size=300), unit=UNITS, size=st.integers(1, 6))
+def test_any_text_gives_the_shingles_of_the_reference(reference, text, ascii_text, unit, size):
+    for one in (text, ascii_text, ascii_text + text + ascii_text):  # ends of blocks of 64 bytes fall anywhere
+        assert of(pa.array(["before", one, "after"]), size, unit)[1] == reference.shingles(one, size, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "words"),
+    [
+        ("def Foo_bar(x1): return x1+2", "code", ["def", "Foo_bar", "x1", "return", "x1", "2"]),
+        ("名前 = 東京_1", "code", ["名前", "東京_1"]),
+        ("Ab, c1", "characters", ["a", "b", "c", "1"]),
+        ("日本。語é", "characters", ["日", "本", "語", "é"]),
+    ],
+)
+def test_code_tokens_and_characters(reference, text, unit, words):
+    assert reference.words(text, unit) == words
+    assert of(pa.array([text]), 1, unit) == [reference.shingles(text, 1, unit)]
+
+
+def test_a_wrapped_sentence_has_the_same_characters_but_renamed_variables_are_other_tokens():
+    one, two = of(pa.array(["日本語の\n文章", "日本語の文章"]), 3, "characters")
+    assert one == two
+    one, two, three = of(pa.array(["a_b = c", "a_b=c;", "a = b_c"]), 2, "code")
+    assert one == two != three
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Files between two phases: one task writes a file of numbered parts, another reads one part of many such files.
+
+    scatter("work/entries/0.arrow", [part_0, part_1, ...])
+    gather(["work/entries/0.arrow", "work/entries/1.arrow"], part=1)      a table
+
+Each part is one record batch of an Arrow IPC file, so a reader seeks to its bytes and reads nothing else. Files appear
+whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk.
+"""
+
+import posixpath
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curate.corpus import is_remote
+
+
+def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
+    """Write a file whose part i is parts[i]; all have one schema."""
+
+    def write(file: IO[bytes]) -> None:
+        with pa.ipc.new_file(file, parts[0].schema) as writer:
+            for part in parts:
+                writer.write_batch(part)
+
+    put(path, write)
+
+
+def gather(paths: Iterable[str], part: int) -> pa.Table:
+    """Read one part of many files, in their order."""
+    return pa.concat_tables([read_part(path, part) for path in paths])
+
+
+def read_part(path: str, part: int) -> pa.Table:
+    """Read one part of one file."""
+    fs, name = fsspec.core.url_to_fs(path)
+    with fs.open(name, "rb") if is_remote(fs) else pa.OSFile(name) as file:
+        return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(part)])
+
+
+def save(path: str, array: NDArray[Any]) -> None:
+    """Write an array's bytes."""
+    put(path, lambda file: array.tofile(file))
+
+
+def load(path: str, dtype: type[Any] = np.uint32) -> NDArray[Any]:
+    """Open an array: mapped into memory where the file is local, so that tasks on one machine share it."""
+    fs, name = fsspec.core.url_to_fs(path)
+    if is_remote(fs):
+        return np.frombuffer(fs.cat_file(name), dtype)
+    return np.asarray(np.memmap(name, dtype, "r")) if fs.size(name) else np.zeros(0, dtype)
+
+
+def put(path: str, write: Any) -> None:
+    """Let `write` fill a temporary file, and give it its name."""
+    fs, name = fsspec.core.url_to_fs(path)
+    folder = posixpath.dirname(name)
+    fs.makedirs(folder, exist_ok=True)
+    remote = is_remote(fs)
+    temporary = Path(tempfile.gettempdir() if remote else folder, f".{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+        if remote:
+            fs.put_file(str(temporary), name)
+        else:
+            temporary.replace(name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def exists(path: str) -> bool:
+    """Tell whether a file is there, and so whole."""
+    fs, name = fsspec.core.url_to_fs(path)
+    return bool(fs.exists(name))
+
+
+def cut(sorted_parts: NDArray[Any], num_parts: int) -> list[slice]:
+    """Return the slice of each part, given each row's part in ascending order."""
+    bounds = np.searchsorted(sorted_parts, np.arange(num_parts + 1))
+    return [slice(a, b) for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+
+
+def fixed(column: pa.ChunkedArray | pa.Array, width: int) -> NDArray[np.uint64]:
+    """Return (N, width) uint64 of a column of fixed-size binary."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    found = [
+        np.frombuffer(c.buffers()[1], np.uint64)[c.offset * width : (c.offset + len(c)) * width] for c in chunks if c
+    ]
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *found]).reshape(-1, width)
+
+
+def column(table: pa.Table, name: str) -> NDArray[Any]:
+    """Return a column without nulls as an array."""
+    return np.asarray(table[name].to_numpy())
