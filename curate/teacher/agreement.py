@@ -1,4 +1,4 @@
-"""How far to trust grades: two graders, one grader with itself, and the ceiling this puts on any classifier.
+"""How far to trust grades: two graders, one grader with itself, and at the cut that decides.
 
     found = agree(first, second)        # grades of the same documents by two graders
     print(found)                        # 300 documents: weighted kappa 0.920 (0.884 to 0.949), ...
@@ -6,7 +6,8 @@
 Quadratic-weighted kappa (Cohen 1968) is 1 - observed / chance disagreement, where a miss by two grades counts four
 times a miss by one; 0 is what independent graders with these habits would reach. Intervals are percentiles of a
 bootstrap over documents (Efron 1979). At the cut that decides what is kept (grade 3 or more), the F1 of one grader
-held against the other is a ceiling: who learnt one of them perfectly would score no better against the other.
+held against the other is what a perfect copy of one would score against the other; the ceiling for any classifier,
+which may average a grader's noise out, is in `curate.teacher.ceiling`.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,12 +48,12 @@ class Agreement:
     spearman: float
     exact: float  # share of documents with the same rounded grade
     at_cut: float  # share on the same side of `CUT`
-    f1_ceiling: Interval  # F1 at `CUT` of one grader held against the other; the same both ways round
+    f1: Interval  # at `CUT`, of one grader held against the other; the same both ways round
 
     def __str__(self) -> str:
         return (
             f"{self.num_documents:,} documents: weighted kappa {self.kappa}, Spearman {self.spearman:.3f}, "
-            f"same grade {self.exact:.1%}, same side of {CUT} {self.at_cut:.1%}, F1 ceiling {self.f1_ceiling}"
+            f"same grade {self.exact:.1%}, same side of {CUT} {self.at_cut:.1%}, F1 at {CUT} {self.f1}"
         )
 
 
@@ -66,7 +67,7 @@ def agree(first: Sequence[float] | Floats, second: Sequence[float] | Floats, *, 
         spearman=spearman(a, b),
         exact=float(np.mean(x == y)),
         at_cut=float(np.mean((x >= CUT) == (y >= CUT))),
-        f1_ceiling=bootstrap(lambda x, y: f1(x >= CUT, y >= CUT), x, y, seed=seed),
+        f1=bootstrap(lambda x, y: f1(x >= CUT, y >= CUT), x, y, seed=seed),
     )
 
 
@@ -104,7 +105,7 @@ def weighted_kappa(x: Ints, y: Ints) -> float:
 
 def spearman(x: Floats, y: Floats) -> float:
     """Correlation of ranks, ties at their mean rank; NaN if one side is constant."""
-    a, b = _ranks(x), _ranks(y)
+    a, b = ranks(x), ranks(y)
     spread = np.std(a) * np.std(b)
     return float(np.mean((a - a.mean()) * (b - b.mean())) / spread) if spread > 0 else float("nan")
 
@@ -114,9 +115,9 @@ def auc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
 
     Use it for a teacher whose scale is not the rubric's: `auc(local.grades(texts), reference >= 3)`.
     """
-    ranks, chosen = _ranks(np.asarray(scores, dtype=np.float64)), np.asarray(positive, dtype=bool)
+    places, chosen = ranks(np.asarray(scores, dtype=np.float64)), np.asarray(positive, dtype=bool)
     n, m = int(chosen.sum()), int((~chosen).sum())
-    return float((ranks[chosen].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
+    return float((places[chosen].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
 
 
 def f1(x: npt.NDArray[np.bool_], y: npt.NDArray[np.bool_]) -> float:
@@ -130,12 +131,17 @@ def bootstrap(statistic: Callable[[Ints, Ints], float], x: Ints, y: Ints, *, see
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(x), size=len(x)) for _ in range(RESAMPLES))
     values = [statistic(x[rows], y[rows]) for rows in draws]
-    known = [value for value in values if not np.isnan(value)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known else (float("nan"), float("nan"))
-    return Interval(statistic(x, y), float(low), float(high))
+    return Interval(statistic(x, y), *percentiles(np.array(values)))
 
 
-def _ranks(values: Floats) -> Floats:
+def percentiles(values: Floats) -> tuple[float, float]:
+    """Return the ends of the 95 % percentile interval of resampled values, without undefined ones."""
+    known = values[~np.isnan(values)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (float("nan"), float("nan"))
+    return float(low), float(high)
+
+
+def ranks(values: Floats) -> Floats:
     """Ranks from 1, ties at their mean: (N,) float64."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

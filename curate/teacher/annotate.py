@@ -1,21 +1,28 @@
 """Have a teacher grade a random sample of a corpus, paying for each document once.
 
-    done = annotate(Corpus("clean"), "labels", rubric=WEB_EDU, teacher=teacher, n=2000)
-    print(done)         # outcomes, grades, tokens
+    done = annotate(Corpus("clean"), "labels", rubric=WEB_EDU, teacher=teacher, n=2000, strata=parse("source,length"))
+    print(done)         # outcomes, grades, tokens, and the share of the corpus that is 3 or more, with its interval
 
-writes a corpus with one row for each document: its text, the grade, the teacher's words, what they cost. The sample is
-drawn before any look at the documents (see `curate.teacher.sample`), so shares measured on it hold for the corpus, and
-it is nested: asking for 3,000 after 2,000 pays for 1,000.
+writes a corpus with one row for each document: its text, the grade, the teacher's words, what they cost, and what the
+row stands for (`weight`, `stratum`). The sample is drawn before any look at the grades (`curate.teacher.sample`), so
+shares measured on it hold for the corpus, and it is nested: asking for 3,000 after 2,000 pays for 1,000. Neither the
+documents nor the answers are ever in memory together.
 
-*Paying once.* Each answer is in a journal, on disk, before the next is looked at; every `chunk_rows` documents the
-journal becomes a Parquet shard. A killed run asks again only what was on the wire at that moment: at most as many
-questions as the teacher has in flight. A document whose answer had no readable grade is asked again up to
-`max_attempts` times and then kept with a null score and its outcome, so that the losses can be counted: they are not
-random. A document that the server never answered is not kept; the next run asks it.
+*Paying once.* Each answer is in a journal, on disk, before the next is looked at; every `chunk_rows` documents become a
+Parquet shard. Ctrl-C and SIGTERM wait for the answers on the wire, so only `kill -9` and a power cut can lose any:
+those that were on the wire at that moment. Each question carries an idempotency key that a restart sends again, with
+the same body, so a server that honours it bills those once too. Of other servers nobody here can know what they
+billed: such tries are counted (`unknown_tries`; a question on the wire at a kill is one) and reported.
+
+A document whose answer had no readable grade is asked again up to `max_attempts` times and then kept with a null score
+and its outcome, so that the losses can be counted: they are not random. A document that the server never answered is
+not kept; the next run asks it.
 """
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,34 +30,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.corpus import Corpus, ShardWriter, Source
-from curate.document import ID, TEXT, Batch, int_score
+from curate.corpus import Corpus, Source
 from curate.progress import Progress
 from curate.teacher.ask import Answer, Inquiry
+from curate.teacher.budget import Budget, Spending
 from curate.teacher.client import Teacher
+from curate.teacher.estimate import Estimate, mean
 from curate.teacher.journal import Journal
+from curate.teacher.rows import SCHEMA, Finished, read_finished, reweigh, write_shard
 from curate.teacher.rubric import Rubric
-from curate.teacher.sample import Document, draw
+from curate.teacher.sample import Allocation, Document, draw
+from curate.teacher.stopping import leave, stop_on_signal
+from curate.teacher.strata import By
 
-FORMAT = 1  # raised when the same answers would be read or written differently
+FORMAT = 2  # raised when the same answers would be read or written differently
 JOURNAL = ".journal.jsonl"
-SCHEMA = pa.schema(
-    [
-        (TEXT, pa.string()),  # the whole text; the teacher saw the first `rubric.max_chars` characters
-        (ID, pa.string()),
-        ("score", pa.float32()),  # null unless outcome is "ok"
-        ("int_score", pa.int64()),
-        ("why", pa.string()),
-        ("reply", pa.string()),  # the last answer as it came
-        ("outcome", pa.string()),  # see curate.teacher.rubric.OUTCOMES
-        ("attempts", pa.int32()),
-        ("prompt_tokens", pa.int64()),  # of all attempts together
-        ("completion_tokens", pa.int64()),
-        ("teacher", pa.string()),
-        ("rubric", pa.string()),
-        ("rubric_digest", pa.string()),
-    ]
-)
+CUT = 3  # int_score from which FineWeb-Edu keeps a page
+NO_LIMIT = Budget()
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,9 @@ class Annotations:
     grades: Mapping[int, int]  # documents by int_score
     prompt_tokens: int
     completion_tokens: int
+    unknown_tries: int  # requests whose end was never learnt
+    good_share: Estimate | None  # of the source, int_score >= CUT; ungraded documents left out
+    budget: Budget
     budget_is_spent: bool  # before the sample was done
     unanswered: Mapping[str, str]  # id -> the server's last fault; asked again by the next run
 
@@ -78,8 +77,17 @@ class Annotations:
         lines += [f"  {outcome:<13}{count:>10,}" for outcome, count in self.outcomes.items()]
         lines += [f"  grade {grade:<7}{count:>10,}" for grade, count in self.grades.items()]
         lines += [f"  tokens in    {self.prompt_tokens:>10,}", f"  tokens out   {self.completion_tokens:>10,}"]
+        if self.budget.input_price or self.budget.output_price:
+            lines += [f"  cost         {self.budget.cost(self.prompt_tokens, self.completion_tokens):>10,.4f}"]
+        if self.good_share:
+            lines += [f"  share of the source graded {CUT} or more: {self.good_share}"]
+        if self.unknown_tries:
+            lines += [
+                f"  {self.unknown_tries:,} requests had no known end (killed, or the connection broke): a server that "
+                "honours Idempotency-Key billed them once, on any other they may have been paid twice"
+            ]
         if self.budget_is_spent:
-            lines += ["  stopped: the budget is spent; a larger budget_tokens continues from here"]
+            lines += ["  stopped: the budget is spent; what was paid is kept, and a larger budget goes on from here"]
         if self.unanswered:
             fault = next(iter(self.unanswered.values()))
             lines += [f"  {len(self.unanswered):,} documents were not answered; run again to ask them ({fault})"]
@@ -94,134 +102,161 @@ def annotate(
     teacher: Teacher,
     n: int,
     seed: int = 0,
+    strata: Sequence[By] = (),
+    at_least: int = 2,
+    allocation: Allocation = "proportional",
+    budget: Budget = NO_LIMIT,
     max_attempts: int = 3,
-    budget_tokens: int | None = None,
-    chunk_rows: int = 256,
+    structured: bool = False,
+    chunk_rows: int = 1024,
 ) -> Annotations:
     """Grade `n` documents of `source` and write them to the local folder `out`; continues what is already there.
 
     Args:
+        strata, at_least, allocation: what to divide the sample by, see `curate.teacher.sample.draw`.
+        budget: stop asking when all runs into `out` together have used this much.
         max_attempts: paid answers for a document before it is kept without a grade.
-        budget_tokens: stop asking when all runs into `out` together have used this many. What is then on the wire
-            is awaited and kept, so the total exceeds the budget by at most that.
+        structured: ask the server to hold the answer to a JSON schema.
         chunk_rows: documents in a shard.
 
     Raises:
-        ValueError: `out` holds other annotations or is not local, or the source has no text or id.
+        ValueError: `out` holds annotations of another source, rubric, teacher, seed or strata, or is not local; or
+            the sample cannot be drawn.
         RuntimeError: no grade comes back. What was paid is kept.
+        KeyboardInterrupt, SystemExit: a signal, once the answers on the wire are kept.
     """
+    recipe = recipe_of(rubric, teacher, seed=seed, structured=structured)
+    recipe["annotate"] |= {"source": source_identity(source), "strata": [str(key) for key in strata]}
+    with open_journal(out, recipe) as journal:
+        finished = read_finished(out, recipe, seed)
+        options = {"strata": strata, "at_least": at_least, "allocation": allocation}
+        with draw(source, n, seed=seed, leave_out=finished.hashes, scratch=Path(out), **options) as drawn:  # type: ignore[arg-type]
+            progress = Progress(out, drawn.num_waiting, -(-drawn.num_waiting // chunk_rows))
+            inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), progress)
+            inquiry.max_attempts, inquiry.structured = max_attempts, structured
+            received = _grade(inquiry, drawn.documents(), out, finished, recipe, chunk_rows)
+        sizes = {name: stratum.size for name, stratum in drawn.strata.items()}
+        if any(Path(out).glob("*.parquet")):
+            reweigh(out, sizes)
+    leave(received)
+    return summary(out, inquiry, sizes)
+
+
+def grade_documents(
+    documents: Sequence[Document],
+    out: str,
+    *,
+    rubric: Rubric,
+    teacher: Teacher,
+    budget: Budget = NO_LIMIT,
+    structured: bool = False,
+    max_attempts: int = 3,
+) -> Annotations:
+    """Grade given documents as `annotate` grades a sample: paid once, resumed, within a budget."""
+    recipe = recipe_of(rubric, teacher, seed=0, structured=structured)
+    with open_journal(out, recipe) as journal:
+        finished = read_finished(out, recipe, 0)
+        waiting = [document for document in documents if not finished.holds(document.id)]
+        inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), Progress(out, len(waiting), 1))
+        inquiry.max_attempts, inquiry.structured = max_attempts, structured
+        received = _grade(inquiry, waiting, out, finished, recipe, chunk_rows=1024)
+    leave(received)
+    return summary(out, inquiry, {})
+
+
+def recipe_of(rubric: Rubric, teacher: Teacher, *, seed: int, structured: bool) -> dict[str, Any]:
+    asked: dict[str, Any] = {"rubric": rubric.name, "rubric_digest": rubric.digest(), "teacher": teacher.name}
+    return {"format": FORMAT, "annotate": asked | {"seed": seed, "structured": structured}}
+
+
+def source_identity(source: Source) -> dict[str, Any]:
+    """Return what tells this source from another one, wherever its folder lies."""
+    splits = sorted((split.identity() for split in source.splits()), key=lambda split: str(split["name"]))
+    rows = [split["num_rows"] for split in splits]
+    digest = hashlib.sha256(json.dumps(splits, sort_keys=True).encode()).hexdigest()[:16]
+    return {"splits": len(splits), "rows": None if None in rows else sum(rows), "digest": digest}
+
+
+def spending_of(finished: Finished, budget: Budget) -> Spending:
+    return Spending(budget, finished.prompt_tokens, finished.completion_tokens, finished.num_answers)
+
+
+def open_journal(out: str, recipe: Mapping[str, Any]) -> Journal:
+    """Return the journal of a local folder, cleared of what a killed run left in it."""
     if "://" in out:
         raise ValueError(
             f"{out} is remote, where no journal can be appended to; annotate locally, then copy the folder"
         )
-    asked = {"rubric": rubric.name, "rubric_digest": rubric.digest(), "teacher": teacher.name, "seed": seed}
-    recipe = {"format": FORMAT, "annotate": asked}
-    with Journal(Path(out, JOURNAL), recipe) as journal:
-        finished = read_finished(out, recipe)
-        waiting = [document for document in draw(source, n, seed) if document.id not in finished.ids]
-        chunks = [waiting[start : start + chunk_rows] for start in range(0, len(waiting), chunk_rows)]
-        progress = Progress(out, len(waiting), len(chunks))
-        inquiry = Inquiry(
-            rubric, teacher, journal, max_attempts, budget_tokens, finished.tokens, finished.num_graded, progress
-        )
-        inquiry.replay(finished.ids)
-        _ask_in_chunks(inquiry, chunks, out, finished, recipe)
-        progress.close()
-        cut_short = inquiry.budget_is_spent and not all(map(inquiry.is_settled, waiting))
-    return summary(out, budget_is_spent=cut_short, unanswered=inquiry.unanswered)
+    return Journal(Path(out, JOURNAL), recipe)
 
 
-def _ask_in_chunks(
-    inquiry: Inquiry, chunks: list[list[Document]], out: str, finished: "Finished", recipe: Mapping[str, Any]
-) -> None:
-    """Ask about each chunk and make it a shard; drop the journal when all that was paid is in shards."""
-    written, number = set(finished.ids), finished.num_shards
-    for chunk in chunks:
-        inquiry.ask(chunk)
-        if inquiry.num_graded == 0 and not inquiry.budget_is_spent:
-            raise RuntimeError(f"not one of {len(chunk)} documents got a grade; {inquiry.last_failure}")
-        settled = [document for document in chunk if inquiry.is_settled(document)]
-        if settled:
-            write_shard(out, f"{number:05d}", settled, inquiry, recipe)
-            written.update(document.id for document in settled)
+def _grade(
+    inquiry: Inquiry,
+    documents: Iterable[Document],
+    out: str,
+    finished: Finished,
+    recipe: Mapping[str, Any],
+    chunk_rows: int,
+) -> list[int]:
+    """Ask about the documents and write shards of those that are settled; return the signals that cut this short."""
+    inquiry.num_graded = finished.num_graded
+    inquiry.replay(finished.holds)
+    with stop_on_signal(inquiry.stop, lambda: f"waiting for {inquiry.num_on_wire} answers on the wire") as received:
+        number = finished.num_shards
+        for settled in _chunks(inquiry.ask(documents), chunk_rows):
+            if not inquiry.num_graded:
+                raise RuntimeError(f"not one of {len(settled)} documents got a grade; {inquiry.last_failure}")
+            write_shard(out, number, settled, recipe, inquiry.teacher.name, inquiry.rubric)
+            inquiry.forget(document for document, _ in settled)
             number += 1
-        inquiry.progress.split(len(chunk), 0)
-    if written.issuperset(inquiry.answers):
+            inquiry.progress.split(len(settled), 0)
+        inquiry.progress.close()
+        if not inquiry.num_graded and inquiry.unanswered:
+            raise RuntimeError(f"not one of {len(inquiry.unanswered)} documents got a grade; {inquiry.last_failure}")
+    if not any(inquiry.open_records()):
         inquiry.journal.remove()
+    return received
 
 
-@dataclass(frozen=True)
-class Finished:
-    """What the shards of earlier runs hold."""
+def _chunks(settled: Iterator[tuple[Document, Answer]], rows: int) -> Iterator[list[tuple[Document, Answer]]]:
+    """Cut a stream into lists of `rows`; what is left when it ends, or fails, is a shorter one."""
+    chunk: list[tuple[Document, Answer]] = []
+    for item in settled:
+        chunk.append(item)
+        if len(chunk) == rows:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
-    ids: frozenset[str]
-    num_shards: int
-    num_graded: int
-    tokens: int
 
-
-def read_finished(out: str, recipe: Mapping[str, Any]) -> Finished:
-    """Look at the shards in `out`; raise if they are of another recipe."""
+def summary(out: str, inquiry: Inquiry, sizes: Mapping[str, int]) -> Annotations:
+    """Count what the shards in `out` hold; `sizes` of the strata, where the documents are a sample."""
+    columns = ["outcome", "int_score", "prompt_tokens", "completion_tokens", "unknown_tries", "stratum", "weight"]
     try:
-        corpus = Corpus(out)
-        receipts = corpus.receipts()
-    except FileNotFoundError:
-        return Finished(frozenset(), 0, 0, 0)
-    for name, receipt in receipts.items():
-        found = {key: (receipt or {}).get(key) for key in recipe}
-        if found != recipe:
-            raise ValueError(f"{out}/{name}.parquet is by {found}, not by {dict(recipe)}; write to another folder")
-    table = corpus.table([ID, "score", "prompt_tokens", "completion_tokens"])
-    num_graded = len(table) - table["score"].null_count
-    tokens = sum(int(np.sum(table[name].to_numpy())) for name in ("prompt_tokens", "completion_tokens"))
-    return Finished(frozenset(table[ID].to_pylist()), len(receipts), num_graded, tokens)
-
-
-def write_shard(
-    out: str, name: str, documents: Sequence[Document], inquiry: Inquiry, recipe: Mapping[str, Any]
-) -> None:
-    """Write the settled documents of a chunk as one shard."""
-    answers = [inquiry.answers[document.id] for document in documents]
-    with ShardWriter(out, name, SCHEMA) as writer:
-        writer.write(to_batch(documents, answers, inquiry.teacher.name, inquiry.rubric))
-        outcomes = Counter(answer.grade.outcome for answer in answers)
-        writer.commit({**recipe, "outcomes": dict(sorted(outcomes.items()))})
-
-
-def to_batch(documents: Sequence[Document], answers: Sequence[Answer], teacher: str, rubric: Rubric) -> Batch:
-    """Lay documents and their answers out as rows of `SCHEMA`."""
-    scores = [answer.grade.score for answer in answers]
-    columns: dict[str, Sequence[object]] = {
-        TEXT: [document.text for document in documents],
-        ID: [document.id for document in documents],
-        "score": scores,
-        "int_score": [None if score is None else int(int_score(np.array(score))) for score in scores],
-        "why": [answer.grade.why for answer in answers],
-        "reply": [answer.reply for answer in answers],
-        "outcome": [answer.grade.outcome for answer in answers],
-        "attempts": [answer.attempts for answer in answers],
-        "prompt_tokens": [answer.prompt_tokens for answer in answers],
-        "completion_tokens": [answer.completion_tokens for answer in answers],
-        "teacher": [teacher] * len(answers),
-        "rubric": [rubric.name] * len(answers),
-        "rubric_digest": [rubric.digest()] * len(answers),
-    }
-    arrays = [pa.array(columns[column.name], column.type) for column in SCHEMA]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-def summary(out: str, *, budget_is_spent: bool, unanswered: Mapping[str, str]) -> Annotations:
-    """Count what the shards in `out` hold."""
-    try:
-        table = Corpus(out).table(["outcome", "int_score", "prompt_tokens", "completion_tokens"])
+        table = Corpus(out).table(columns)
     except FileNotFoundError:  # the budget was spent before the first document was settled
         table = SCHEMA.empty_table()
+    sums = {name: int(np.sum(table[name].to_numpy())) for name in columns[2:5]}
     return Annotations(
         path=out,
         outcomes=dict(Counter(table["outcome"].to_pylist()).most_common()),
         grades=dict(sorted(Counter(table["int_score"].drop_null().to_pylist()).items())),
-        prompt_tokens=int(np.sum(table["prompt_tokens"].to_numpy())),
-        completion_tokens=int(np.sum(table["completion_tokens"].to_numpy())),
-        budget_is_spent=budget_is_spent,
-        unanswered=dict(unanswered),
+        **sums,
+        good_share=good_share(table, sizes) if sizes else None,
+        budget=inquiry.spending.budget,
+        budget_is_spent=inquiry.budget_is_spent,
+        unanswered=dict(inquiry.unanswered),
     )
+
+
+def good_share(table: pa.Table, sizes: Mapping[str, int]) -> Estimate | None:
+    """Estimate the share of the source with `int_score >= CUT`; None without a grade.
+
+    Within a stratum the ungraded documents are taken to be like the graded ones.
+    """
+    graded = table.filter(table["int_score"].is_valid())
+    if not len(graded):
+        return None
+    good = graded["int_score"].to_numpy() >= CUT
+    return mean(good, strata=graded["stratum"].to_pylist(), sizes=sizes)

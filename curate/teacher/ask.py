@@ -1,16 +1,26 @@
 """Ask about documents until each has a grade or has had its chances; write every paid answer down at once.
 
-Rounds over a chunk of documents: all that still wait are asked, then those whose answer had no grade are asked again.
-Asking stops, with every question on the wire still awaited and kept, when the budget is spent or when many documents
-in a row get no grade.
+    inquiry = Inquiry(rubric, teacher, journal, recipe, Spending(budget))
+    inquiry.replay()
+    for document, answer in inquiry.ask(documents): ...      # as they are settled
+
+Documents are taken from their iterator one by one as places on the wire come free, and an answer without a grade puts
+its document back at the head of the queue, so neither the documents nor the answers of a large sample are ever in
+memory together, and the wire is never idle for a straggler. Asking stops, with every question on the wire still awaited
+and kept, when the budget is spent, when `stop` is called (a signal), or when many documents in a row get no grade.
 """
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
 
 from curate.progress import Progress
-from curate.teacher.client import Reply, Teacher
+from curate.teacher.budget import Spending
+from curate.teacher.client import Prompt, Reply, Teacher
 from curate.teacher.journal import Journal
 from curate.teacher.rubric import Grade, Rubric
 from curate.teacher.sample import Document
@@ -27,6 +37,7 @@ class Answer:
     attempts: int
     prompt_tokens: int
     completion_tokens: int
+    unknown: int  # tries whose end was never learnt; a server that knows no idempotency keys may have billed them
 
     @property
     def ok(self) -> bool:
@@ -35,80 +46,154 @@ class Answer:
 
 @dataclass
 class Inquiry:
-    """One run's questions and answers. `spent` and `num_graded` start with those of the finished shards."""
+    """One run's questions and answers. `spending` and `num_graded` start with those of the finished shards."""
 
     rubric: Rubric
     teacher: Teacher
     journal: Journal
-    max_attempts: int
-    budget_tokens: int | None
-    spent: int  # tokens
-    num_graded: int
+    spending: Spending
     progress: Progress
-    answers: dict[str, Answer] = field(default_factory=dict)  # by document id
+    max_attempts: int = 3
+    structured: bool = False
+    num_graded: int = 0
+    answers: dict[str, Answer] = field(default_factory=dict)  # by document id, until their document is settled
+    unknown: dict[str, int] = field(default_factory=dict)  # by document id: tries of unanswered questions
     unanswered: dict[str, str] = field(default_factory=dict)  # by document id: why the server gave no answer
+    budget_is_spent: bool = False
     failures_in_a_row: int = 0
     last_failure: str = "it was not asked"
+    _records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # the journal's, of unsettled documents
+    _settled: deque[tuple[Document, Answer]] = field(default_factory=deque)
+    _again: deque[Document] = field(default_factory=deque)
+    _wire: dict[int, tuple[Document, int]] = field(default_factory=dict)
+    _stopped: bool = False
 
-    @property
-    def budget_is_spent(self) -> bool:
-        return self.budget_tokens is not None and self.spent >= self.budget_tokens
+    def __post_init__(self) -> None:
+        self._recipe = json.dumps(self.journal.recipe, sort_keys=True)
 
-    def replay(self, finished: AbstractSet[str]) -> None:
-        """Take up the journal's answers, except those of documents that are in finished shards."""
+    def replay(self, is_finished: Callable[[str], bool]) -> None:
+        """Take up the journal's records, except those of documents that are in finished shards."""
+        asked: dict[str, None] = {}
         for record in self.journal.replayed:
-            if record["id"] not in finished:
-                reply = Reply(**record["reply"])
-                self._take(record["id"], reply)
+            document_id = record.get("ask") or record["id"]
+            if is_finished(document_id):
+                continue
+            if "ask" in record:
+                asked[document_id] = None
+            else:
+                asked.pop(document_id, None)
+                self._take_record(record)
+        for document_id in asked:  # on the wire when the process was killed
+            self._take_record({"id": document_id, "unknown": 1})
+        self.journal.rewrite(self.open_records())
 
-    def ask(self, documents: Sequence[Document]) -> None:
-        """Ask about every document that is not settled.
+    def open_records(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the journal's records of documents that are not settled, and of questions on the wire."""
+        yield from itertools.chain.from_iterable(self._records.values())
+        yield from ({"ask": document.id} for document, _ in self._wire.values())
+
+    def ask(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Answer]]:
+        """Yield (document, answer) as documents are settled, in the order of arrival.
 
         Raises:
             RuntimeError: `PATIENCE` documents in a row got no grade.
         """
-        for _ in range(self.max_attempts):
-            waiting = [document for document in documents if not self.is_settled(document)]
-            if not waiting or self.budget_is_spent:
-                return
+        waiting = iter(documents)
+        asking = True
+        while asking:
+            asking = False
             for index, reply in self.teacher.complete(self._prompts(waiting)):
-                self._receive(waiting[index].id, reply)
-            if self.failures_in_a_row >= PATIENCE:
-                raise RuntimeError(
-                    f"{self.failures_in_a_row} documents in a row got no grade, asking stopped; {self.last_failure}\n"
-                    f"Paid answers are kept in {self.journal.path.parent}; mend the cause and run again."
-                )
+                asking = True
+                self._receive(*self._wire.pop(index), reply)
+                yield from self._drain()
+            yield from self._drain()
+        owed = sum(map(self._is_settled, self.answers))
+        while owed and (document := next(waiting, None)):  # paid for before this run stopped short of them
+            if self._is_settled(document.id):
+                yield self._close(document)
+                owed -= 1
+        if self.failures_in_a_row >= PATIENCE:
+            raise RuntimeError(
+                f"{self.failures_in_a_row} documents in a row got no grade, asking stopped; {self.last_failure}\n"
+                f"Paid answers are kept in {self.journal.path.parent}; mend the cause and run again."
+            )
 
-    def is_settled(self, document: Document) -> bool:
-        answer = self.answers.get(document.id)
-        return answer is not None and (answer.ok or answer.attempts >= self.max_attempts)
+    def stop(self) -> None:
+        """Ask nothing more."""
+        self._stopped = True
 
-    def _prompts(self, documents: Sequence[Document]) -> Iterator[str]:
+    @property
+    def num_on_wire(self) -> int:
+        return len(self._wire)
+
+    def _prompts(self, waiting: Iterator[Document]) -> Iterator[Prompt]:
         """Yield questions until there is a reason to stop; the teacher takes them one by one."""
-        for document in documents:
-            if self.budget_is_spent or self.failures_in_a_row >= PATIENCE:
+        self._wire.clear()
+        for index in itertools.count():
+            if self._stopped or self.failures_in_a_row >= PATIENCE:
+                return
+            document = self._next(waiting)
+            if document is None:
                 return
             before = self.answers.get(document.id)
-            yield self.rubric.prompt(document.text, attempt=before.attempts + 1 if before else 1)
+            attempt = before.attempts + 1 if before else 1
+            text = self.rubric.prompt(document.text, attempt, structured=self.structured)
+            on_wire = sum(chars for _, chars in self._wire.values())
+            if not self.spending.allows(waiting=len(self._wire), prompt_chars=on_wire + len(text)):
+                self.budget_is_spent = True
+                self._again.appendleft(document)
+                return
+            self.budget_is_spent = False
+            self._wire[index] = document, len(text)
+            self.journal.note({"ask": document.id})
+            schema = self.rubric.schema() if self.structured else None
+            yield Prompt(text, self._key(document.id, attempt, text), schema)
 
-    def _receive(self, document_id: str, reply: Reply) -> None:
+    def _next(self, waiting: Iterator[Document]) -> Document | None:
+        """Return the next document to ask about; settled ones on the way are put aside."""
+        if self._again and not self.failures_in_a_row:  # while all fail, try others before the same again
+            return self._again.popleft()
+        for document in waiting:
+            if not self._is_settled(document.id):
+                return document
+            self._settled.append(self._close(document))
+        return self._again.popleft() if self._again else None
+
+    def _key(self, document_id: str, attempt: int, prompt: str) -> str:
+        """Return the key under which this question is billed once: the same after any restart, with the same body."""
+        identity = f"{self._recipe}\0{document_id}\0{attempt}\0{prompt}"
+        return blake2b(identity.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+    def _receive(self, document: Document, prompt_chars: int, reply: Reply) -> None:
         """Write an answer down and count failures; only first ones, for those that are asked again fail more often."""
-        is_first = document_id not in self.answers and document_id not in self.unanswered
+        is_first = document.id not in self.answers
         if reply.error is None:
-            self.journal.write({"id": document_id, "reply": vars(reply)})
-            self.unanswered.pop(document_id, None)
-            graded = self._take(document_id, reply)
-            failure = f"the last answer, {self.answers[document_id].grade.outcome}: {reply.text[-200:]!r}"
+            record: dict[str, Any] = {"id": document.id, "reply": vars(reply)}
+            graded = self._take_record(record, prompt_chars)
+            failure = f"the last answer, {self.answers[document.id].grade.outcome}: {reply.text[-200:]!r}"
         else:
-            self.unanswered[document_id] = failure = reply.error
-            graded = False
-        self.progress.row(is_first)
+            record = {"id": document.id, "unknown": reply.unknown}
+            graded = self._take_record(record)
+            self.unanswered[document.id] = failure = reply.error
+        self.journal.write(record)
         self.failures_in_a_row = 0 if graded else self.failures_in_a_row + is_first
         self.last_failure = self.last_failure if graded else failure
+        self.progress.row(is_first)
+        if self._is_settled(document.id):
+            self._settled.append(self._close(document))
+        elif reply.error is None:
+            self._again.append(document)
 
-    def _take(self, document_id: str, reply: Reply) -> bool:
-        """Add a paid answer to its document's; tell whether it has a grade."""
-        before = self.answers.get(document_id)
+    def _take_record(self, record: dict[str, Any], prompt_chars: int = 0) -> bool:
+        """Add a journal record to what is known of its document; tell whether it has a grade."""
+        document_id = record["id"]
+        self._records.setdefault(document_id, []).append(record)
+        if "unknown" in record:
+            self.unknown[document_id] = self.unknown.get(document_id, 0) + record["unknown"]
+            if not self.unknown[document_id] and document_id not in self.answers:
+                del self._records[document_id], self.unknown[document_id]  # nothing was paid, nothing to remember
+            return False
+        reply, before = Reply(**record["reply"]), self.answers.get(document_id)
         grade = self.rubric.parse(reply.text, reply.finish_reason)
         self.answers[document_id] = Answer(
             grade,
@@ -116,7 +201,26 @@ class Inquiry:
             attempts=(before.attempts if before else 0) + 1,
             prompt_tokens=(before.prompt_tokens if before else 0) + reply.prompt_tokens,
             completion_tokens=(before.completion_tokens if before else 0) + reply.completion_tokens,
+            unknown=(before.unknown if before else 0) + reply.unknown + self.unknown.pop(document_id, 0),
         )
-        self.spent += reply.prompt_tokens + reply.completion_tokens
-        self.num_graded += self.answers[document_id].ok
-        return self.answers[document_id].ok
+        self.spending.add(reply.prompt_tokens, reply.completion_tokens, prompt_chars)
+        self.num_graded += grade.outcome == "ok"
+        return grade.outcome == "ok"
+
+    def _is_settled(self, document_id: str) -> bool:
+        answer = self.answers.get(document_id)
+        return answer is not None and (answer.ok or answer.attempts >= self.max_attempts)
+
+    def _close(self, document: Document) -> tuple[Document, Answer]:
+        """Forget a settled document's answer, which its shard will hold; its records stay until then."""
+        return document, self.answers.pop(document.id)
+
+    def forget(self, documents: Iterable[Document]) -> None:
+        """Drop the journal's records of documents that are in a finished shard."""
+        for document in documents:
+            self._records.pop(document.id, None)
+        self.journal.rewrite(self.open_records())
+
+    def _drain(self) -> Iterator[tuple[Document, Answer]]:
+        while self._settled:
+            yield self._settled.popleft()

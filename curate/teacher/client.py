@@ -10,22 +10,36 @@ that whoever supplies them can stop (a budget is spent) while every question alr
 A question that the server could not answer (429, 5xx, timeout, broken connection, something that is not a chat
 completion) is asked again with exponential back-off; what remains unanswered comes back as a `Reply` with `error`,
 never as an exception that loses the others. Only a fault that all questions share (a wrong key, model or address)
-raises.
+raises, once what is on the wire has come back.
+
+*Billed once.* When a connection breaks after a question was sent, nobody here can know whether it was answered and
+billed. Every `Prompt` therefore carries a key that stays the same however often it is sent (`Idempotency-Key`, IETF
+draft-ietf-httpapi-idempotency-key-header; Stripe's practice): a server that honours it sends the first answer again.
+`Reply.unknown` counts the tries that another server may have billed.
+
+Connections live in an event loop on a thread of their own, so this works inside a notebook's loop too.
 """
 
+import asyncio
+import json
 import random
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-if TYPE_CHECKING:  # httpx takes 0.1 s to import: not before it is used
-    import httpx
+from curate.teacher.pace import Pace
+
+if TYPE_CHECKING:  # aiohttp takes 0.3 s to import: not before it is used
+    import aiohttp
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # 529: overloaded, at some hosts
 SHARED_FAULTS = {
@@ -34,6 +48,19 @@ SHARED_FAULTS = {
     404: "nothing answers there; base_url usually ends in /v1 and model must be one of GET {base}/models",
     405: "this is not a chat completions endpoint; base_url usually ends in /v1",
 }
+
+
+class Prompt(str):
+    """A question, the key under which it is billed once, and the JSON schema of its answer if it has one."""
+
+    __slots__ = ("key", "schema")
+    key: str
+    schema: Mapping[str, Any] | None
+
+    def __new__(cls, text: str, key: str = "", schema: Mapping[str, Any] | None = None) -> Self:
+        prompt = super().__new__(cls, text)
+        prompt.key, prompt.schema = key, schema
+        return prompt
 
 
 @dataclass(frozen=True)
@@ -45,6 +72,7 @@ class Reply:
     completion_tokens: int = 0
     finish_reason: str = "stop"  # "length": cut at max_tokens
     error: str | None = None
+    unknown: int = 0  # earlier tries whose end was never learnt: they may have been billed
 
 
 class Teacher(Protocol):
@@ -70,10 +98,13 @@ class OpenAITeacher:
     model: str
     api_key: str = field(default="", repr=False)  # kept out of reprs, receipts and error messages
     max_in_flight: int = 32  # requests at a time; a server that batches wants many
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     timeout_s: float = 120.0
     max_retries: int = 6
     backoff_s: float = 0.5  # doubled with each retry, times a factor from 0.5 to 1.5
-    max_wait_s: float = 60.0  # no single wait is longer; a Retry-After beyond it is cut to it
+    max_backoff_s: float = 60.0
+    max_wait_s: float = 600.0  # a Retry-After is obeyed up to this; a longer one ends the question unanswered
     temperature: float = 0.0
     seed: int = 0  # sent to the server, and of the back-off's jitter
     max_tokens: int = 256  # reasons of 80 words and a grade fit twice
@@ -82,83 +113,165 @@ class OpenAITeacher:
     def name(self) -> str:
         return f"{self.model} (temperature={self.temperature:g}, seed={self.seed}, max_tokens={self.max_tokens})"
 
+    def resampled(self, seed: int, temperature: float) -> "OpenAITeacher":
+        """Return this teacher with another draw of its answers."""
+        return replace(self, seed=seed, temperature=temperature)
+
     def complete(self, prompts: Iterable[str]) -> Iterator[tuple[int, Reply]]:
         """Yield (index, reply) as they arrive; at most `max_in_flight` prompts are taken ahead."""
-        import httpx
+        arrived: SimpleQueue[tuple[int, Future[Reply]]] = SimpleQueue()
+        questions, on_wire, refused = enumerate(prompts), 0, None
+        with Line(self) as line:
+            while True:
+                free = 0 if refused else self.max_in_flight - on_wire
+                for index, prompt in islice(questions, free):
+                    line.ask(prompt, index, arrived)
+                    on_wire += 1
+                if not on_wire:
+                    break
+                for _ in range(max(1, arrived.qsize())):
+                    index, done = arrived.get()
+                    on_wire -= 1
+                    if isinstance(done.exception(), ValueError):
+                        refused = done.exception()
+                    else:
+                        yield index, done.result()
+        if refused is not None:
+            raise refused
 
-        limits = httpx.Limits(max_connections=self.max_in_flight)
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        questions = enumerate(prompts)
-        pool = ThreadPoolExecutor(self.max_in_flight)
-        with httpx.Client(timeout=self.timeout_s, limits=limits, headers=headers) as http:
-            try:
-                asked: dict[Future[Reply], int] = {}
-                while True:
-                    for index, prompt in islice(questions, self.max_in_flight - len(asked)):
-                        asked[pool.submit(self._ask, http, prompt)] = index
-                    if not asked:
-                        return
-                    for done in wait(asked, return_when=FIRST_COMPLETED).done:
-                        yield asked.pop(done), done.result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ask(self, http: "httpx.Client", prompt: str) -> Reply:
+class Line:
+    """Connections to one server, in an event loop on a thread of their own; a context."""
+
+    def __init__(self, teacher: OpenAITeacher) -> None:
+        self.teacher = teacher
+        self.url = f"{teacher.base_url.rstrip('/')}/chat/completions"
+        self.pace = Pace(teacher.requests_per_minute, teacher.tokens_per_minute)
+        self.loop = asyncio.new_event_loop()
+        self.thread = Thread(target=self.loop.run_forever, name="teacher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        self.http = asyncio.run_coroutine_threadsafe(self._open(), self.loop).result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave; questions still on the wire (the caller stopped listening) are given up."""
+        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    def ask(self, prompt: str, index: int, arrived: "SimpleQueue[tuple[int, Future[Reply]]]") -> None:
+        """Send a question on its way; (index, its end) will be put into `arrived`."""
+        asked = asyncio.run_coroutine_threadsafe(self._ask(prompt), self.loop)
+        asked.add_done_callback(lambda done: arrived.put((index, done)))
+
+    async def _open(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
+        key = self.teacher.api_key
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.teacher.max_in_flight),
+            timeout=aiohttp.ClientTimeout(total=self.teacher.timeout_s),
+            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+            trust_env=True,  # proxies, as every other client on the machine uses them
+        )
+
+    async def _close(self) -> None:
+        asking = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await self.http.close()
+
+    async def _ask(self, prompt: str) -> Reply:
         """Ask once and, as long as it may help, again."""
-        import httpx
+        fault, unknown = "", 0
+        body, headers = self._body(prompt), self._headers(prompt)
+        for attempt in range(self.teacher.max_retries + 1):
+            if attempt:
+                await asyncio.sleep(backoff_s(self.teacher, prompt, attempt - 1))
+            reply, wait_s = await self._try(prompt, body, headers)
+            unknown += reply.unknown
+            if reply.error is None:
+                return replace(reply, unknown=unknown) if unknown else reply
+            fault = reply.error
+            if wait_s is None:
+                return Reply("", error=f"{fault} (not asked again: this does not pass)", unknown=unknown)
+            if wait_s > self.teacher.max_wait_s:
+                return Reply("", error=f"{fault} (it asks to wait {wait_s:,.0f} s: run again then)", unknown=unknown)
+            if wait_s:
+                self.pace.pause(time.monotonic() + wait_s)
+        last = f"no answer in {self.teacher.max_retries + 1} attempts; the last: {fault}"
+        return Reply("", error=last, unknown=unknown)
 
-        url, fault = f"{self.base_url.rstrip('/')}/chat/completions", ""
-        for attempt in range(self.max_retries + 1):
-            wait_s = self._wait_s(prompt, attempt)
-            try:
-                response = http.post(url, json=self._question(prompt))
-            except httpx.RequestError as error:  # timeouts, broken connections, undecodable bodies
-                fault = f"{type(error).__name__} from {url}: {error}"
-            else:
-                if response.status_code == 200:
-                    reply = read_completion(response, prompt)
-                    if reply.error is None:
-                        return reply
-                    fault = str(reply.error)
-                else:
-                    fault = self._fault(response)
-                    if response.status_code not in RETRIED:
-                        return Reply("", error=f"{fault} (not asked again: this status does not pass)")
-                    wait_s = max(wait_s, retry_after_s(response))
-            if attempt < self.max_retries:
-                time.sleep(min(wait_s, self.max_wait_s))
-        return Reply("", error=f"no answer in {self.max_retries + 1} attempts; the last: {fault}")
+    async def _try(self, prompt: str, body: bytes, headers: dict[str, str]) -> tuple[Reply, float | None]:
+        """Send the question; return the reply and, if it has an error, the seconds to wait (None: for ever)."""
+        import aiohttp
 
-    def _question(self, prompt: str) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "messages": [{"role": "user", "content": prompt}],
-            "temperature": self.temperature,
-            "seed": self.seed,
-            "max_tokens": self.max_tokens,
+        reserved = len(prompt) // 4 + self.teacher.max_tokens
+        start_s = self.pace.reserve(reserved, time.monotonic())
+        while (wait_s := max(start_s, self.pace.paused_until_s) - time.monotonic()) > 0:
+            await asyncio.sleep(wait_s)
+        try:
+            async with self.http.post(self.url, data=body, headers=headers) as response:
+                content = await response.read()
+                status, asked_to_wait = response.status, retry_after_s(response.headers)
+        except aiohttp.ClientConnectorError as error:  # nothing was sent
+            return Reply("", error=f"{type(error).__name__} from {self.url}: {error}"), 0.0
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return Reply("", error=f"{type(error).__name__} from {self.url}: {error}", unknown=1), 0.0
+        if status == 200:
+            reply = read_completion(content, prompt, self.url)
+            self.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
+            return reply, 0.0
+        fault = self._fault(status, content, prompt)
+        return Reply("", error=fault), asked_to_wait if status in RETRIED else None
+
+    def _body(self, prompt: str) -> bytes:
+        teacher = self.teacher
+        question: dict[str, Any] = {
+            "model": teacher.model,
+            "messages": [{"role": "user", "content": str(prompt)}],
+            "temperature": teacher.temperature,
+            "seed": teacher.seed,
+            "max_tokens": teacher.max_tokens,
         }
+        if getattr(prompt, "schema", None):
+            schema = {"name": "grade", "strict": True, "schema": prompt.schema}  # type: ignore[attr-defined]
+            question["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return json.dumps(question).encode()
 
-    def _fault(self, response: "httpx.Response") -> str:
+    def _headers(self, prompt: str) -> dict[str, str]:
+        key = getattr(prompt, "key", "")
+        return {"Idempotency-Key": key} if key else {}
+
+    def _fault(self, status: int, content: bytes, prompt: str) -> str:
         """Describe a refusal; raise if every further question would meet the same."""
-        fault = f"{response.status_code} from {response.url}: {response.text[:300]!r}"
-        advice = SHARED_FAULTS.get(response.status_code)
+        fault = f"{status} from {self.url}: {content[:300].decode('utf-8', 'replace')!r}"
+        advice = SHARED_FAULTS.get(status)
         if advice:
-            raise ValueError(f"{fault}; {advice.format(base=self.base_url)} (model {self.model!r})")
+            raise ValueError(f"{fault}; {advice.format(base=self.teacher.base_url)} (model {self.teacher.model!r})")
+        if getattr(prompt, "schema", None) and status in (400, 422, 501):
+            fault += "; if it does not know response_format, leave structured answers out"
         return fault
 
-    def _wait_s(self, prompt: str, attempt: int) -> float:
-        """Exponential back-off with jitter, so that refused requests do not all return at once; no clock, no state."""
-        digest = blake2b(f"{self.seed}\0{attempt}\0{prompt}".encode("utf-8", "replace"), digest_size=8).digest()
-        return self.backoff_s * 2.0**attempt * (0.5 + random.Random(digest).random())
+
+def backoff_s(teacher: OpenAITeacher, prompt: str, attempt: int) -> float:
+    """Exponential back-off with jitter, so that refused requests do not all return at once; no clock, no state."""
+    digest = blake2b(f"{teacher.seed}\0{attempt}\0{prompt}".encode("utf-8", "replace"), digest_size=8).digest()
+    wait_s = teacher.backoff_s * 2.0**attempt * (0.5 + random.Random(digest).random())
+    return min(wait_s, teacher.max_backoff_s)
 
 
-def read_completion(response: "httpx.Response", prompt: str) -> Reply:
-    """Read a chat completion; what is not one becomes a reply with `error`.
+def read_completion(content: bytes, prompt: str, url: str) -> Reply:
+    """Read a chat completion; what is not one becomes a reply with `error`, which may have been billed.
 
     A server that does not report usage is charged four characters a token, so that a budget still ends.
     """
     try:
-        body = response.json()
+        body = json.loads(content)
         choice = body["choices"][0]
         text = choice["message"]["content"] or ""  # null: all tokens went into hidden reasoning
         usage = body.get("usage") or {}
@@ -169,13 +282,17 @@ def read_completion(response: "httpx.Response", prompt: str) -> Reply:
             str(choice.get("finish_reason") or "stop"),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return Reply("", error=f"200 from {response.url}, but not a chat completion: {response.text[:200]!r}")
+        shown = content[:200].decode("utf-8", "replace")
+        return Reply("", error=f"200 from {url}, but not a chat completion: {shown!r}", unknown=1)
 
 
-def retry_after_s(response: "httpx.Response") -> float:
+def retry_after_s(headers: Mapping[str, str]) -> float:
     """Return the seconds a Retry-After header asks for (it may give a date), 0 without one."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
+    milliseconds = headers.get("retry-after-ms", "").strip()  # OpenAI's own, finer
+    if re.fullmatch(r"\d+(\.\d+)?", milliseconds):
+        return float(milliseconds) / 1000.0
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value):
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())

@@ -64,10 +64,10 @@ def test_the_interval_holds_the_estimate_and_narrows_with_more_documents(grades)
     assert narrow == bootstrap(weighted_kappa, first, second, seed=0)
 
 
-def test_agreement_says_how_high_a_classifier_can_reach():
+def test_agreement_at_the_cut_by_hand():
     # Over the cut: first {2, 3, 4}, second {3, 4, 5}: two of three shared, F1 2/3.
     found = agree([0, 1, 3, 4, 5, 2], [0, 1, 2, 3, 4, 3])
-    assert found.f1_ceiling.value == pytest.approx(2 / 3)
+    assert found.f1.value == pytest.approx(2 / 3)
     assert (found.num_documents, found.exact, found.at_cut) == (6, 2 / 6, 4 / 6)
     assert "6 documents: weighted kappa" in str(found)
 

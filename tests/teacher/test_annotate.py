@@ -1,19 +1,16 @@
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from curate.corpus import Corpus, write_corpus
 from curate.teacher.annotate import JOURNAL, annotate
+from curate.teacher.budget import Budget
 from curate.teacher.client import FakeTeacher, OpenAITeacher, Reply, fake_answer
 from curate.teacher.rubric import CODE_EDU, WEB_EDU
+from curate.teacher.strata import parse
 
 
 @pytest.fixture
@@ -118,21 +115,24 @@ def test_documents_the_server_never_answered_are_named_and_asked_by_the_next_run
 def test_a_spent_budget_stops_cleanly_and_a_larger_one_continues(corpus, tmp_path):
     teacher = Recorder(lambda prompt, time: Reply("Educational score: 2", 90, 10))
     out = str(tmp_path / "labels")
-    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=2500, chunk_rows=10)
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget=Budget(tokens=2510), chunk_rows=10)
     assert found.budget_is_spent
     assert (found.num_documents, found.prompt_tokens, found.completion_tokens) == (25, 2250, 250)
-    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=2500, chunk_rows=10)
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget=Budget(tokens=2510), chunk_rows=10)
     assert found.num_documents == 25  # the budget is of the folder, not of the run
-    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=20_000, chunk_rows=10)
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100, budget=Budget(tokens=20_000), chunk_rows=10)
     assert (found.num_documents, found.budget_is_spent) == (100, False)
     assert set(teacher.asked.values()) == {1}
 
 
 def test_answers_on_the_wire_when_the_budget_ends_are_kept(corpus, tmp_path, server):
     teacher = OpenAITeacher(server.url, "m", max_in_flight=8)  # the server charges 110 tokens an answer
-    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100, budget_tokens=1100)
-    assert found.num_documents == server.paid.total()
-    assert 10 <= found.num_documents < 10 + 8
+    found = annotate(
+        corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100, budget=Budget(tokens=1110)
+    )
+    assert found.budget_is_spent
+    assert found.num_documents == server.paid.total()  # none is lost
+    assert found.num_documents == 10  # and none asked that would pass the budget
 
 
 def test_other_annotations_in_the_folder_are_refused(corpus, tmp_path):
@@ -171,34 +171,64 @@ def test_two_runs_into_one_folder_cannot_both_pay(corpus, tmp_path):
     annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=Recorder(meddle), n=3)
 
 
-RUN = """
-import sys
-from curate.corpus import Corpus
-from curate.teacher.annotate import annotate
-from curate.teacher.client import OpenAITeacher
-from curate.teacher.rubric import WEB_EDU
-corpus, out, url = sys.argv[1:]
-teacher = OpenAITeacher(url, "m", max_in_flight=4, max_retries=12, backoff_s=0.001, timeout_s=0.5)
-annotate(Corpus(corpus), out, rubric=WEB_EDU, teacher=teacher, n=200, chunk_rows=32)
-"""
+def test_another_source_into_the_same_folder_is_refused_but_the_same_one_may_move(corpus, tmp_path):
+    out = str(tmp_path / "labels")
+    annotate(corpus, out, rubric=WEB_EDU, teacher=FakeTeacher(), n=5)
+    other = pages(tmp_path / "other", range(50))
+    with pytest.raises(ValueError, match=r"other annotations \(source: there .*'rows': 100.*asked .*'rows': 50"):
+        annotate(other, out, rubric=WEB_EDU, teacher=FakeTeacher(), n=5)
+    assert not (tmp_path / "labels" / JOURNAL).exists()  # what was refused leaves nothing behind
+    moved = pages(tmp_path / "moved", range(100))
+    assert annotate(moved, out, rubric=WEB_EDU, teacher=FakeTeacher(), n=8).num_documents == 8
 
 
-def test_a_run_killed_twice_annotates_every_document_once_and_pays_at_most_twice_for_what_was_on_the_wire(
-    tmp_path, server
-):
-    server.faults = ("", "", "429", "500", "", "", "garbage", "", "")
-    server.delay_s = 0.005
-    pages(tmp_path / "corpus", range(200))
-    command = [sys.executable, "-c", RUN, str(tmp_path / "corpus"), str(tmp_path / "labels"), server.url]
-    for answers in (50, 120):
-        process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
-        while server.paid.total() < answers:
-            assert process.poll() is None
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, stderr=subprocess.DEVNULL)
-    table = Corpus(str(tmp_path / "labels")).table()
-    assert sorted(table["id"].to_pylist()) == sorted(f"id{i}" for i in range(200))
-    assert table["score"].null_count == 0
-    assert server.paid.total() <= 200 + 2 * 4  # two kills, four questions in flight
+def test_strata_and_weights_are_in_the_rows_and_follow_a_larger_sample(tmp_path):
+    texts, kinds = [f"Page {i}." for i in range(200)], ["rare" if i < 10 else "common" for i in range(200)]
+    table = pa.table({"text": texts, "id": texts, "source": kinds})
+    source, out = write_corpus(tmp_path / "corpus", table.to_batches()), tmp_path / "labels"
+    options = {"rubric": WEB_EDU, "teacher": FakeTeacher(), "strata": parse("source"), "at_least": 4}
+    for n, rare in ((20, 4), (120, 6)):
+        found = annotate(source, str(out), n=n, chunk_rows=16, **options)
+        drawn = Counter((row["stratum"], row["weight"]) for row in rows(out).values())
+        assert drawn == {("rare", 10 / rare): rare, ("common", 190 / (n - rare)): n - rare}
+        assert sum(row["weight"] for row in rows(out).values()) == pytest.approx(200)
+    assert found.good_share.low < found.good_share.value < found.good_share.high
+    with pytest.raises(ValueError, match="strata: there \\['source'\\], asked \\[\\]"):
+        annotate(source, str(out), rubric=WEB_EDU, teacher=FakeTeacher(), n=20)
+
+
+def test_the_share_of_good_pages_is_that_of_the_corpus_when_all_are_graded(corpus, tmp_path):
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=FakeTeacher(), n=100)
+    good = sum(row["int_score"] >= 3 for row in rows(tmp_path / "labels").values())
+    assert (found.good_share.value, found.good_share.low) == (good / 100, good / 100)
+
+
+def test_a_budget_in_money_stops_before_it_is_passed_and_says_so(corpus, tmp_path):
+    teacher = Recorder(lambda prompt, time: Reply("Educational score: 2", 900, 50))
+    budget = Budget(money=0.0505, input_price=1.0, output_price=2.0)  # 0.001 an answer
+    found = annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=100, budget=budget)
+    assert found.num_documents == 50
+    assert "the budget is spent" in str(found)
+    assert "0.0500" in str(found)
+    assert {row["weight"] for row in rows(tmp_path / "labels").values()} == {2.0}  # 50 stand for 100
+
+
+def test_structured_answers_are_asked_for_by_schema_and_read(corpus, tmp_path):
+    def answer(prompt, time):
+        assert prompt.schema["properties"]["score"]["enum"] == [0, 1, 2, 3, 4, 5]
+        return Reply('{"reasons": "A list.", "score": 1}', 5, 5)
+
+    annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=Recorder(answer), n=3, structured=True)
+    assert {(row["score"], row["why"]) for row in rows(tmp_path / "labels").values()} == {(1.0, "A list.")}
+
+
+def test_each_question_has_a_key_of_its_own_that_a_restart_repeats(corpus, tmp_path):
+    keys: list[set[str]] = []
+    for folder in ("one", "two"):
+        asked = set()
+        teacher = Recorder(lambda prompt, time, asked=asked: asked.add(prompt.key) or Reply("What?", 5, 5))
+        with pytest.raises(RuntimeError, match="not one of 5 documents got a grade"):
+            annotate(corpus, str(tmp_path / folder), rubric=WEB_EDU, teacher=teacher, n=5)
+        keys.append(asked)
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 15  # three attempts each

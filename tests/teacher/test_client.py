@@ -1,9 +1,11 @@
+import asyncio
 import pickle
+import time
 from collections import Counter
 
 import pytest
 
-from curate.teacher.client import FakeTeacher, OpenAITeacher
+from curate.teacher.client import FakeTeacher, OpenAITeacher, Prompt, retry_after_s
 from curate.teacher.rubric import WEB_EDU
 
 
@@ -78,7 +80,7 @@ def test_a_refused_prompt_is_not_asked_again(server):
 def test_a_server_that_is_not_there_is_named(server):
     server.http.server_close()
     [reply] = ask(OpenAITeacher(server.url, "m", max_retries=1, backoff_s=0.001), ["page"])
-    assert "ConnectError" in reply.error
+    assert "ClientConnectorError" in reply.error
     assert server.url in reply.error
 
 
@@ -102,3 +104,55 @@ def test_the_fake_teacher_gives_the_same_readable_grades_every_time():
     replies = ask(FakeTeacher(), prompts)
     assert replies == ask(FakeTeacher(), prompts)
     assert {WEB_EDU.parse(reply.text).score for reply in replies} == {0, 1, 2, 3, 4, 5}
+
+
+def test_answers_that_may_have_been_billed_and_lost_are_counted(server):
+    server.faults = ("hang", "", "")  # the connection breaks after the question was sent
+    teacher = OpenAITeacher(server.url, "m", max_retries=12, backoff_s=0.001, timeout_s=0.3)
+    prompts = [f"page {i}" for i in range(12)]
+    replies = ask(teacher, prompts)
+    assert sum(reply.unknown for reply in replies) >= server.tries.total() - 12 > 0
+    server.faults = ("500", "", "")  # the server says that it did not answer
+    patient = OpenAITeacher(server.url, "m", max_retries=12, backoff_s=0.001)
+    assert all(reply.unknown == 0 for reply in ask(patient, [f"other {i}" for i in range(12)]))
+
+
+def test_a_key_and_a_schema_travel_with_their_prompt(server):
+    ask(OpenAITeacher(server.url, "m"), [Prompt("hello", key="k1", schema=WEB_EDU.schema())])
+    assert server.headers["Idempotency-Key"] == "k1"
+    assert server.question["response_format"]["json_schema"]["schema"]["required"] == ["reasons", "score"]
+    assert server.question["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_a_rate_limit_holds_requests_apart(server):
+    teacher = OpenAITeacher(server.url, "m", requests_per_minute=1200)
+    begun = time.monotonic()
+    ask(teacher, [f"page {i}" for i in range(9)])
+    assert time.monotonic() - begun >= 8 * 0.05  # nine starts, 50 ms apart: never sooner, on any machine
+
+
+def test_a_wait_that_is_longer_than_allowed_ends_the_question(server):
+    server.faults = ("429",)  # Retry-After: 0.01
+    [reply] = ask(OpenAITeacher(server.url, "m", max_wait_s=0.001), ["page"])
+    assert "asks to wait" in reply.error
+    assert server.tries.total() == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_how_long_a_server_asks_to_wait(headers, seconds):
+    assert retry_after_s(headers) == seconds
+
+
+def test_it_works_inside_a_running_event_loop_as_in_a_notebook(server):
+    async def cell():
+        return ask(OpenAITeacher(server.url, "m"), ["page"])
+
+    assert asyncio.run(cell())[0].error is None

@@ -89,3 +89,37 @@ def test_the_digest_changes_with_what_can_change_an_answer_and_with_nothing_else
 def test_the_shipped_rubrics_have_five_cumulative_criteria(rubric):
     assert len(rubric.levels) == 5
     assert all(f"+1 {level}" in rubric.prompt("") for level in rubric.levels)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "score"),
+    [
+        ('{"reasons": "Clear.", "score": 4}', "ok", 4.0),
+        ('```json\n{"reasons": "Clear.", "score": 4}\n```', "ok", 4.0),
+        ('{"reasons": "Clear.", "Score": 2.5}', "ok", 2.5),
+        ('{"reasons": "Score: 5", "score": 1}', "ok", 1.0),  # the reasons are not the grade
+        ('{"score": 3, "score": 3}', "ok", 3.0),
+        ('{"score": 3, "score": 4}', "two_grades", None),
+        ('{"score": 7}', "out_of_range", None),
+        ('{"score": NaN}', "out_of_range", None),
+        ('{"score": true}', "unparsable", None),
+        ('{"score": null}', "unparsable", None),
+        ('{"score": [1, 2]}', "unparsable", None),
+        ('{"reasons": "Clear."}', "unparsable", None),
+        ('{"reasons": "Cle', "truncated", None),
+        ("<think>Educational score: 1? No.</think>Fine.\nEducational score: 3", "ok", 3.0),
+        ("<think>Educational score: 1, or perhaps", "unparsable", None),
+    ],
+)
+def test_structured_answers_and_thoughts(reply, outcome, score):
+    grade = WEB_EDU.parse(reply)
+    assert (grade.outcome, grade.score) == (outcome, score)
+
+
+def test_a_shuffled_rubric_has_the_same_criteria_in_another_order_and_another_digest():
+    other = WEB_EDU.shuffled(0)
+    assert sorted(other.levels) == sorted(WEB_EDU.levels)
+    assert other.levels != WEB_EDU.levels
+    assert other.digest() != WEB_EDU.digest()
+    assert "in no special order" in other.prompt("x")
+    assert other == WEB_EDU.shuffled(0)
