@@ -30,7 +30,12 @@ bench: setup       ## ours beside the peers; each prints its own table (CORPUS: 
 	@test -n "$(CORPUS)" || { echo "say which documents: make bench CORPUS=pages.parquet"; exit 2; }
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/signals.py $(CORPUS)
+	$(BIN)/python benchmarks/more_signals.py pii $(CORPUS)
 	$(BIN)/python benchmarks/dedup.py $(CORPUS)
+	$(BIN)/python benchmarks/permutations.py $(CORPUS)
+	$(BIN)/python benchmarks/classify.py $(CORPUS)
+	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/annotate.py kill
 
 clean:             ## everything that the targets above made, .venv included
 	rm -rf .venv runs

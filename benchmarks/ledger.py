@@ -5,10 +5,12 @@
 Makes a run of two steps (rules, then a score and a threshold) from documents with random ids, URLs and 24 signals, and
 times each question as a whole process, Python's start included, in turn with DuckDB's answer to the same question where
 it has one (a scan of the same files, its own use of the Bloom filters included). The same run is then copied without
-Bloom filters, which is what files of other writers cost. Times are medians; what a process writes goes to nowhere.
+Bloom filters, which is what files of other writers cost. Times are medians; seconds of processor are what counts on a
+busy machine.
 """
 
 import argparse
+import resource
 import shutil
 import statistics
 import subprocess
@@ -73,12 +75,13 @@ def without_filters(folder: Path) -> None:
         pq.write_table(pq.read_table(file), target, compression="zstd", row_group_size=4096)
 
 
-def seconds(command: list[str]) -> float:
-    start = time.perf_counter()
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Return the seconds that a process took, and those of them (of all its threads) on a processor."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    took = time.perf_counter() - start
+    took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0 or "no document with id" in done.stderr, done.stderr
-    return took
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def curate(*arguments: str) -> list[str]:
@@ -141,15 +144,18 @@ def main() -> None:
     cost = (sizes["run"] - sizes["plain"]) / options.rows
     print(f"Bloom filters: {cost:+.1f} bytes a document, of {sizes['plain'] / options.rows:.0f} in both corpora\n")
     asked = questions(options.folder)
-    times: dict[str, list[float]] = {name: [] for name in asked}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in asked}
     for _ in range(options.runs):
         for name, command in asked.items():
             times[name].append(seconds(command))
     for name, found in times.items():
-        print(f"{name:<44} {statistics.median(found):6.2f} s   ({min(found):.2f} to {max(found):.2f})")
+        walls, cpus = zip(*found, strict=True)
+        spread = f"{min(walls):.2f} to {max(walls):.2f}"
+        print(f"{name:<44} {statistics.median(walls):6.2f} s ({spread}), {statistics.median(cpus):.2f} s of processor")
     shutil.rmtree(options.folder / "replayed", ignore_errors=True)
     for name, command in heavy(options.folder).items():
-        print(f"{name:<44} {seconds(command):6.2f} s   once")
+        wall, cpu = seconds(command)
+        print(f"{name:<44} {wall:6.2f} s once, {cpu:.2f} s of processor")
 
 
 if __name__ == "__main__":

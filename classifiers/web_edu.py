@@ -20,8 +20,8 @@ The gate reads n-grams and the layout of the text, the head three layers of a sm
 .4 of the other. The cascade asks the encoder about 13 % of these pages. FineWeb-Edu's classifier, on its own pages and
 grades, states F1 .682, precision .763, recall .617, macro-F1 .827.
 
-Certificate, in 95 of 100 draws of labels: a cut of the cascade at 1.944 keeps nine tenths of what the teacher grades 3 or
-more (13 of 211 independent positives below it, exact bound 0.904).
+Certificate, in 95 of 100 draws of labels: a cut of the cascade at 1.944 keeps nine tenths of what the teacher grades 3
+or more (13 of 211 independent positives below it, exact bound 0.904).
 
 Limits. Precision on a crawl, where good pages are rarer, will be lower: look at the pages a cut keeps. A kind of page
 that no grade shows may fare worse, and the certificate is of pages like these: `curate score` says when a corpus is

@@ -12,7 +12,8 @@ from curate.document import Batch
 from curate.readers.html import Extract
 from curate.signals.c4 import C4Lines
 from curate.signals.code import Python
-from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS
+from curate.signals.pii import ReplaceAddresses
+from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS, stages
 from curate.stage import Keep, Measure, Rule, Sample, Stage, stage_name
 
 TEXTS = [
@@ -30,6 +31,9 @@ HTML = [f"<html><body><p>{text}</p></body></html>".encode() for text in TEXTS[:-
 TEXT_STAGES: list[Stage] = [
     Measure(SIGNALS["fineweb"]),
     Measure((*SIGNALS["stack"], Python())),
+    *stages("fineweb2", lid="columns")[:1],
+    *stages("starcoder2")[:1],
+    ReplaceAddresses(),
     C4Lines(),
     Sample(0.5),
     Keep((Rule("n", at_least=3),)),

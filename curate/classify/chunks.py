@@ -8,8 +8,9 @@ stage and keeps, for each quality X, X.score_first, X.score_mean and X.score_max
 the one that `pool` names. Documents of one chunk cost and score what they did; long ones cost up to three times as
 much, and at most 12,000 of their characters are copied while a batch is scored.
 
-Which pool is best depends on what a grade is of. Teachers, ours too, graded beginnings, so `first` agrees with them
-best; FinePDFs-Edu takes the greater score of two ends.
+Which pool is best depends on what a grade is of. Our teacher read the first 3,500 characters, and little hangs on it:
+on 1,116 web grades, 494 of longer texts, F1 is .875, .869 and .865 by first, mean and max, Spearman .857, .859
+and .860. FinePDFs-Edu takes the greater score of two ends.
 """
 
 from dataclasses import dataclass

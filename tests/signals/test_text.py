@@ -181,7 +181,7 @@ def test_datatrove_decides_alike_on_real_pages(shared_data):
     from datatrove.data import Document
     from pyarrow import parquet
 
-    texts = parquet.read_table(shared_data / "web/text.parquet", columns=["text"])["text"].to_pylist()[::400]
+    texts = parquet.read_table(shared_data / "web/text.parquet", columns=["text"])["text"].to_pylist()[::200]
     theirs = {
         "repetition": (filters.GopherRepetitionFilter(), repetition.RULES),
         "gopher": (filters.GopherQualityFilter(), gopher.RULES),
@@ -191,4 +191,4 @@ def test_datatrove_decides_alike_on_real_pages(shared_data):
     for group, (theirs_, rules) in theirs.items():
         kept = [theirs_.filter(Document(text, id="")) is True for text in texts]
         ours = Keep(rules)(Measure((TextSignals((group,)),))(batch(*texts)))["dropped_by"].to_pylist()
-        assert np.mean([a == (not b) for a, b in zip(kept, ours, strict=True)]) >= 0.96
+        assert np.mean([a == (not b) for a, b in zip(kept, ours, strict=True)]) >= 0.97
