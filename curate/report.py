@@ -168,7 +168,8 @@ def _facts(row: dict[str, Any]) -> str:
     broken = row.get(DROPPED_BY) or []
     facts += [f"{rule} = {row[rule]:.4g}" if isinstance(row.get(rule), int | float) else rule for rule in broken]
     if row.get("dedup.survivor"):
-        facts.append(f"copy of {row['dedup.survivor']} at {row['dedup.similarity']:.2f}")
+        similarity = row.get("dedup.similarity")
+        facts.append(f"copy of {row['dedup.survivor']}" + ("" if similarity is None else f" at {similarity:.2f}"))
     return " · ".join(facts)
 
 

@@ -4,10 +4,10 @@
     python pipelines/fineweb_edu.py --input hf://datasets/HuggingFaceFW/fineweb/sample/10BT --filtered --output s3://...
     ray job submit --working-dir . -- python pipelines/fineweb_edu.py --input s3://... --output s3://...
 
-    OUTPUT/1-clean    FineWeb's filters (skipped with --filtered: FineWeb itself has been through them)
+    OUTPUT/1-clean    FineWeb's filters, URLs first (skipped with --filtered: FineWeb itself has been through them)
     OUTPUT/2-scored   every document with its score
     OUTPUT/3-unique   the best copy of each
-    OUTPUT/4-edu      int_score >= 3: the corpus
+    OUTPUT/4-edu      int_score >= 3, e-mail and public IP addresses replaced: the corpus
 
 Scores are kept apart from the threshold, so another `--threshold` into another folder costs a column read. With
 `--teacher` a model grades a sample of the clean documents first, and a classifier learns these grades in place of ours.
@@ -24,10 +24,12 @@ from curate.classify.score import at_threshold, score_stage
 from curate.cli import main, open_teacher, print_funnel
 from curate.corpus import Corpus
 from curate.dedup import dedup
+from curate.document import URL
 from curate.readers import needs_extract, open_source
 from curate.readers.html import Extract
 from curate.run import run
-from curate.signals.rules import FINEWEB_CHAIN
+from curate.signals.pii import ReplaceAddresses
+from curate.signals.rules import FINEWEB_CHAIN, url_stages
 from curate.stage import Keep, Stage
 from curate.teacher.annotate import annotate
 
@@ -74,7 +76,8 @@ def fineweb_edu(
     opened = open_source(source, kind=kind)
     to_text: tuple[Stage, ...] = (Extract(extractor=extractor),) if needs_extract(opened) else ()
     rules: tuple[Stage, ...] = () if filtered else FINEWEB_CHAIN
-    run((*to_text, *rules), opened, f"{output}/1-clean", limit=limit, **engine)
+    urls: tuple[Stage, ...] = () if filtered or URL not in opened.schema.names else url_stages()
+    run((*urls, *to_text, *rules), opened, f"{output}/1-clean", limit=limit, **engine)
     classifier = "web_edu"
     if teacher is not None:
         asked = open_teacher(teacher, model=model)
@@ -86,7 +89,8 @@ def fineweb_edu(
         print(fit(str(Path(labels, "grades")), classifier))
     run((score_stage(classifier),), Corpus(f"{output}/1-clean"), f"{output}/2-scored", num_gpus=num_gpus, **engine)
     print(dedup(Corpus(f"{output}/2-scored"), f"{output}/3-unique", **engine))
-    run((Keep((at_threshold(threshold),)),), Corpus(f"{output}/3-unique"), f"{output}/4-edu", **engine)
+    last = (Keep((at_threshold(threshold),)), ReplaceAddresses())
+    run(last, Corpus(f"{output}/3-unique"), f"{output}/4-edu", **engine)
     print_funnel(output)
 
 

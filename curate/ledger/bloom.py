@@ -37,21 +37,21 @@ def may_hold(footer: pq.FileMetaData, file: IO[bytes], column: str, value: str) 
     chunks = [footer.row_group(group).column(places[column]) for group in range(footer.num_row_groups)]
     if any(chunk.physical_type != "BYTE_ARRAY" for chunk in chunks):
         return list(range(len(chunks)))  # numbers as ids: their filters hold no strings
-    groups = [group for group, chunk in enumerate(chunks) if _in_range(chunk.statistics, value)]
-    with_filter = [g for g in groups if chunks[g].bloom_filter_offset is not None and chunks[g].bloom_filter_length]
-    if not with_filter:
-        return groups
-    first = min(chunks[g].bloom_filter_offset for g in with_filter)  # all filters of a file lie together: one read
-    last = max(chunks[g].bloom_filter_offset + chunks[g].bloom_filter_length for g in with_filter)
+    spans = [(chunk.bloom_filter_offset, chunk.bloom_filter_length) for chunk in chunks]
+    known = [(offset, offset + length) for offset, length in spans if offset is not None and length]
+    first = min((start for start, _ in known), default=0)
     file.seek(first)
-    data, hashed = file.read(last - first), xxh64(value.encode())
+    data = file.read(max((end for _, end in known), default=0) - first)  # a file's filters lie together: one read
+    hashed = xxh64(value.encode())
 
     def perhaps(group: int) -> bool:
-        start, length = chunks[group].bloom_filter_offset - first, chunks[group].bloom_filter_length
+        offset, length = spans[group]
+        if offset is None or not length:
+            return _in_range(chunks[group].statistics, value)
         header = length % BLOCK_BYTES  # Thrift's header is shorter than a block, and whole blocks follow
-        return check(data[start + header : start + length], hashed)
+        return check(data[offset - first + header : offset - first + length], hashed)
 
-    return [group for group in groups if group not in set(with_filter) or perhaps(group)]
+    return [group for group in range(len(chunks)) if perhaps(group)]
 
 
 def has_filter(footer: pq.FileMetaData, column: str) -> bool:

@@ -9,7 +9,6 @@ a whole pipeline, one corpus, or one Parquet file. Nothing but footers, Bloom fi
 second on millions of rows (`benchmarks/ledger.py`).
 """
 
-import math
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -207,7 +206,9 @@ def _lines(event: Event, seen: Mapping[str, Any]) -> list[str]:
     lines = [f"{event.corpus}: {_headline(event)}"]
     if row.get("dedup.survivor"):
         band = f", first shared band {row['dedup.band']}" if row.get("dedup.band") is not None else ""
-        lines.append(f"  copy of {row['dedup.survivor']}, similarity {row.get('dedup.similarity', math.nan):.3f}{band}")
+        similarity = row.get("dedup.similarity")  # null where only the URL is the same: no text was compared
+        alike = "similarity not measured" if similarity is None else f"similarity {similarity:.3f}{band}"
+        lines.append(f"  copy of {row['dedup.survivor']}, {alike}")
     told = {check.rule.column for check in checks}
     lines += aligned([_check_cells(check, event.step) for check in checks])
     rest = {name: value for name, value in row.items() if name not in told and value is not None}

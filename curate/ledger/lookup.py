@@ -8,6 +8,7 @@ of a second for a million rows on one core.
 """
 
 import functools
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,9 +59,16 @@ def _find_in(path: str, value: str, keys: Sequence[str]) -> Found:
 
 
 def _equal(table: pa.Table, value: str) -> pa.ChunkedArray:
-    """Tell for each row whether any column of a table is `value`."""
-    matches = [pc.fill_null(pc.equal(pc.cast(column, pa.string()), value), False) for column in table.columns]
-    return functools.reduce(pc.or_, matches)
+    """Tell for each row whether any column of a table is `value`; null is no."""
+    wanted = _scalar(value)
+    return functools.reduce(pc.or_kleene, [pc.equal(pc.cast(column, pa.string()), wanted) for column in table.columns])
+
+
+def _scalar(value: str) -> pa.Scalar:
+    """Return `pa.scalar(value)`, for which Arrow would import all of pandas, half of the time of an answer."""
+    data = value.encode()
+    ends = struct.pack("<2i", 0, len(data))
+    return pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(data))[0]
 
 
 def containing(files: Sequence[str], part: str, most: int) -> list[str]:
