@@ -29,7 +29,7 @@ from curate.classify.annotations import read_annotations, read_table
 from curate.classify.calibration import calibrate
 from curate.classify.cascade import certify
 from curate.classify.embedding import Encoder, locate, unit
-from curate.classify.fit import Data, _evidence, cross_validate, learn, measure, split
+from curate.classify.fit import Data, cross_validate, evidence_of, learn, measure, split
 from curate.classify.gate import count_features
 from curate.classify.head import fit_head
 from curate.corpus import Corpus
@@ -169,7 +169,7 @@ def static_vectors(texts: Sequence[str], model: str, dim: int = 256) -> tuple[np
 def cost(data: Data, graded, scores: dict[str, np.ndarray], quality, gate_s: float, encoder_s: float) -> None:  # type: ignore[no-untyped-def]
     """Print what the cascade costs and loses against the encoder everywhere, at the ordinary cut and at a promise."""
     rows = np.arange(len(data.grades))
-    held = _evidence(graded, rows, scores)
+    held = evidence_of(graded, rows, scores)
     learnt = learn(data, 5, 0, quality.GATE_SHARE)
     _, score_s = timed(lambda: learnt.gate.score_features(data.features))
     gate_rate, encoder_rate = len(rows) / (gate_s + score_s), len(rows) / encoder_s
@@ -216,7 +216,7 @@ def halves(data: Data, graded, gate_share: float, times: int) -> None:  # type: 
         second = np.setdiff1d(np.arange(len(data.grades)), first)
         part = data.rows(first)
         learnt = learn(part, 5, seed, gate_share)
-        held = _evidence(graded, first, cross_validate(part, 5, seed, gate_share))
+        held = evidence_of(graded, first, cross_validate(part, 5, seed, gate_share))
         cut = certify(held, 0.8, reach=learnt.reach).cut
         scores = learnt.scores(data.rows(second), gate_share)["cascade"]
         good = data.positive[second] & (data.weights[second] > 0)

@@ -8,19 +8,21 @@ run of 20 words are put into one group, and groups are never divided; what many 
 count.
 """
 
+import gzip
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
 
 from curate.corpus import Corpus
 from curate.document import ID, TEXT
 
 SCORE, WEIGHT, DRAWN, GROUP, LANGUAGE = "score", "weight", "drawn", "group", "language"
+COLUMNS = (ID, SCORE, TEXT, WEIGHT, DRAWN, GROUP, LANGUAGE)
 RUN_WORDS = 20
 KEPT_RUNS = 8  # one run in eight is looked at: whether it is depends on its words, so copies agree
 MAX_SHARED = 10  # a run in more texts than this is a template
@@ -48,20 +50,56 @@ def read_annotations(annotations: str | Path | pa.Table, documents: str | Path |
             raise ValueError(f"{name} has no column {column!r}; it has {table.column_names}{hint}")
     table = table.filter(pc.and_(pc.is_valid(table[SCORE]), pc.is_valid(table[TEXT])))
     texts = table[TEXT].to_pylist()
-    weights = _weights(table)
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(f"{name}: every weight must be 0 or more")
+    grades, weights = _numbers(table, SCORE, name), _weights(table, name)
+    for column, bad in ((SCORE, ~np.isfinite(grades)), (WEIGHT, ~(np.isfinite(weights) & (weights >= 0)))):
+        if bad.any():
+            row = table.slice(int(np.argmax(bad)), 1)
+            which = repr(row[ID][0].as_py()) if ID in row.column_names else repr(texts[int(np.argmax(bad))][:40])
+            must = "0 or more" if column == WEIGHT else "a number, or null where there is no grade"
+            raise ValueError(f"{name}: {column} of {which} is {row[column][0].as_py()}; it must be {must}")
     weights = weights / weights[weights > 0].mean() if (weights > 0).any() else weights  # only ratios matter
     given = table[GROUP].to_pylist() if GROUP in table.column_names else [None] * len(texts)
     languages = table[LANGUAGE].to_pylist() if LANGUAGE in table.column_names else [None] * len(texts)
-    return Annotations(texts, _numbers(table, SCORE), weights, near_copies(texts, given), languages)
+    return Annotations(texts, grades, weights, near_copies(texts, given), languages)
 
 
 def read_table(path: str | Path) -> pa.Table:
     """Read a corpus, a Parquet file or a JSONL file whole."""
     if str(path).endswith((".jsonl", ".jsonl.gz", ".json")):
-        return pyarrow.json.read_json(path)
+        return read_jsonl(Path(path))
     return Corpus(str(path)).table()
+
+
+def read_jsonl(path: Path) -> pa.Table:
+    """Read the columns that are known here from JSON lines of any length.
+
+    Raises:
+        ValueError: a line is no JSON object, or there is none; says which.
+    """
+    rows = []
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise ValueError(f"{path}, line {number}: no JSON ({error}); give one object a line") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}, line {number}: {str(row)[:40]!r} is no object with id, score, text")
+            rows.append(row)
+    names = [name for name in COLUMNS if any(name in row for row in rows)]
+    if not names:
+        raise ValueError(f"{path} holds no line with {', '.join(COLUMNS)}; annotate documents with `curate annotate`")
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    for name in {ID, GROUP} & columns.keys():  # numbers are names too
+        columns[name] = [value if value is None else str(value) for value in columns[name]]
+    try:
+        return pa.table(columns)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{path} mixes kinds of values in a column ({error}); write every score as a number"
+        ) from error
 
 
 def with_texts(table: pa.Table, documents: str | Path, name: str) -> pa.Table:
@@ -126,15 +164,18 @@ def runs(text: str) -> set[bytes]:
     return {value for value in hashes if value[0] % KEPT_RUNS == 0}
 
 
-def _weights(table: pa.Table) -> np.ndarray:
+def _weights(table: pa.Table, name: str) -> np.ndarray:
     """Return (N,) float64: the column `weight`; without one, 1 for what was `drawn` at "random" and 0 for the rest."""
     if WEIGHT in table.column_names:
-        return _numbers(table, WEIGHT)
+        return _numbers(table, WEIGHT, name)
     if DRAWN in table.column_names:
         return np.array([float(drawn == "random") for drawn in table[DRAWN].to_pylist()])
     return np.ones(table.num_rows)
 
 
-def _numbers(table: pa.Table, column: str) -> np.ndarray:
-    numbers: np.ndarray = pc.cast(table[column], pa.float64()).to_numpy()
+def _numbers(table: pa.Table, column: str, name: str) -> np.ndarray:
+    try:
+        numbers: np.ndarray = pc.cast(table[column], pa.float64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{name}: the column {column!r} must hold numbers: {error}") from error
     return numbers

@@ -87,6 +87,9 @@ def report_drift(classifier: str | Path, scored: str | Path) -> str:
     except ValueError as error:
         return f"not compared with the labelled documents: {error}"
     found = [shift for shift in shifts if shift.level != "none"]
+    if not found and shifts[0].by_chance > LARGE:
+        rows = shifts[0].rows
+        return f"{model.classifier}: {rows:,} documents are too few to say whether they are like the labelled ones"
     if not found:
         largest = f"{shifts[0].name} has PSI {shifts[0].psi:.2f}"
         return (
@@ -115,13 +118,15 @@ def names(name: str, labelled: Mapping[str, int], here: Mapping[str, int]) -> Sh
     total = sum(labelled.values())
     known = [key for key, count in labelled.items() if count >= total / 20]
     keys = [*known, OTHER]
-    sides, usual = [], []
+    sides = []
     for counts in (labelled, here):
         bins: Counter[str] = Counter()
         for key, count in counts.items():
             bins[key if key in known else OTHER] += count
         sides.append(np.array([bins[key] for key in keys], dtype=np.float64))
-        usual.append(f"mostly {max(counts, key=lambda key: counts[key])}")
+    shares = [side / max(side.sum(), 1) for side in sides]
+    moved = int(np.argmax(np.abs(shares[0] - shares[1])))  # the name whose share differs most
+    usual = [f"{share[moved]:.0%} {keys[moved]}" for share in shares]
     return _shift(name, sides[0], sides[1], usual[0], usual[1])
 
 

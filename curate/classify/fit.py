@@ -30,6 +30,7 @@ from curate.classify.model import GATE_SHARE, PARTS, Model, Part, mixed
 
 MIN_GRADES = 50
 MIN_EACH = 10  # positives, and negatives: two in each of five folds
+MAX_FOLDS = 20  # twenty fit 420 times
 STEP_AT_CUT = (
     0.5  # added to the grades of positives, so that most effort goes where the cut is; calibration takes it off.
 )
@@ -139,6 +140,10 @@ def fit(
     Raises:
         ValueError: a column is missing, or there are too few grades; says how many are needed.
     """
+    if not 2 <= folds <= MAX_FOLDS:
+        raise ValueError(
+            f"folds={folds}: give 2 to {MAX_FOLDS}; every fold has as many inner ones, for the calibration"
+        )
     graded = read_annotations(annotations, documents)
     enough(graded, at_least)
     features, vectors = count_features(graded.texts), encoder(graded.texts)
@@ -153,7 +158,7 @@ def fit(
         learnt = learn(data, folds, seed, gate_share)
     metrics = measure(data.rows(rows), scores)
     gate, head, curves, reach = learnt
-    evidence = _evidence(graded, rows, scores)
+    evidence = evidence_of(graded, rows, scores)
     about = _about(graded, rows, metrics, folds, seed)
     how = "held out" if held_out else "cross-validated"
     model = Model(classifier, at_least, gate, head, encoder, curves, reach, evidence, gate_share, how, about)
@@ -205,6 +210,21 @@ def enough(graded: Annotations, at_least: int) -> None:
     measured = graded.grades[graded.weights > 0]
     positives = int((measured >= at_least - 0.5).sum())
     negatives = len(measured) - positives
+    if len(graded.grades) and not len(measured):
+        raise ValueError(
+            f"all {len(graded.grades)} grades have weight 0 (or were not drawn at random), so nothing measures the "
+            f"classifier; give what was drawn at random a weight above 0, or leave out the columns weight and drawn"
+        )
+    sides = [
+        set(graded.groups[(graded.weights > 0) & side])
+        for side in (graded.grades >= at_least - 0.5, graded.grades < at_least - 0.5)
+    ]
+    if len(measured) >= MIN_GRADES and min(positives, negatives) >= MIN_EACH > min(map(len, sides)):
+        raise ValueError(
+            f"the texts of {len(measured)} grades are copies of each other or share a column group: {len(sides[0])} "
+            f"different ones of {at_least} or more and {len(sides[1])} below are left, and {MIN_EACH} of each are the "
+            f"least; grade documents that differ"
+        )
     if len(measured) < MIN_GRADES or min(positives, negatives) < MIN_EACH:
         raise ValueError(
             f"{len(measured)} grades, {positives} of them {at_least} or more, are too few to fit a classifier: "
@@ -255,7 +275,8 @@ def _fit_both(data: Data) -> tuple[Gate, Head]:
     return fit_gate(data.features, targets), fit_head(data.vectors, targets)
 
 
-def _evidence(graded: Annotations, rows: np.ndarray, scores: Mapping[str, np.ndarray]) -> HeldOut:
+def evidence_of(graded: Annotations, rows: np.ndarray, scores: Mapping[str, np.ndarray]) -> HeldOut:
+    """Return what promises rest on: the held-out scores of `rows`, in their order, with grades, weights and groups."""
     texts = [graded.texts[row] for row in rows]
     sizes = np.array([len(text.encode("utf-8", "replace")) for text in texts], dtype=np.int32)
     groups = np.unique(graded.groups[rows], return_inverse=True)[1].astype(np.int32)

@@ -150,8 +150,15 @@ def score_stage(classifier: str | Path, *, part: Part | None = None) -> Score:
     if part not in (*PARTS, None):
         raise ValueError(f"part={part!r}; choose one of {', '.join(PARTS)}")
     model, path = find(classifier)
-    best: Part = "mean" if path else importlib.import_module(f"{SHIPPED}.{classifier}").PART
-    return Score(model.classifier, model.digest, part or best, path)
+    return Score(model.classifier, model.digest, part or best_part(classifier), path)
+
+
+def best_part(classifier: str | Path) -> Part:
+    """Return the part that a shipped classifier's own file names as best; "mean" for a folder."""
+    if model_path(classifier).is_dir():
+        return "mean"
+    part: Part = importlib.import_module(f"{SHIPPED}.{classifier}").PART
+    return part
 
 
 def score_stages(classifiers: Sequence[str | Path], *, part: Part | None = None) -> Scores:
@@ -183,7 +190,7 @@ def cascade_stages(
     if (recall is None) == (cut is None):
         raise ValueError("a cascade needs either a recall to promise or a cut")
     model, path = find(classifier)
-    gate_only = not path and importlib.import_module(f"{SHIPPED}.{classifier}").PART == "gate"  # as its card says
+    gate_only = best_part(classifier) == "gate"
     certificate = model.certify(recall, "gate" if gate_only else "cascade") if recall is not None else None
     at = certificate.cut if certificate else float(cut or 0.0)
     least = math.floor(1e4 * (at - model.reach.up)) / 1e4  # rounded down: the promise may only grow
@@ -206,13 +213,17 @@ def find(classifier: str | Path) -> tuple[Model, str]:
     Raises:
         ValueError: nothing has this name; says what is there.
     """
-    folder = Path(classifier).is_dir()
-    return read_model(model_path(classifier)), str(Path(classifier).absolute()) if folder else ""
+    path = model_path(classifier)
+    return read_model(path), str(path) if path.is_dir() else ""
 
 
 def model_path(classifier: str | Path) -> Path:
-    """Return where a classifier's files are: a folder that exists, else the artefact of `classifiers.<name>`."""
-    if Path(classifier).is_dir():
+    """Return where a classifier's files are: a folder that exists, else the artefact of `classifiers.<name>`.
+
+    A folder that only happens to be called web_edu, such as a scored corpus, does not hide the classifier.
+    """
+    folder = Path(classifier)
+    if folder.is_dir() and ((folder / "model.json").is_file() or str(classifier) not in available()):
         return Path(classifier).absolute()
     if str(classifier) not in available():
         raise ValueError(

@@ -22,7 +22,7 @@ from curate.classify.annotations import Annotations, read_annotations, text_keys
 from curate.classify.cascade import HeldOut, certify
 from curate.classify.metrics import RESAMPLES, Estimate
 from curate.classify.model import Model
-from curate.classify.score import find
+from curate.classify.score import best_part, find
 
 STEP = 0.25  # between the cuts of the table
 NAMES = ("precision", "recall", "f1", "documents", "text")
@@ -92,7 +92,7 @@ def threshold(
         precision: wanted share of good documents among those kept.
         recall: wanted share of the good documents that are kept; certified with 95 % confidence.
         kept: wanted share of all documents that are kept.
-        part: mean, gate, head or cascade; mean by default.
+        part: mean, gate, head or cascade; by default the one that `score_stage` takes.
 
     Raises:
         ValueError: more than one wish, a wish that no cut fulfils, or no usable label.
@@ -112,14 +112,15 @@ def threshold(
     positive = held_out.grades >= fitted.at_least - 0.5
     if not (positive & used).any() or (positive | ~used).all():
         raise ValueError(f"{used.sum()} grades, {(positive & used).sum()} of them good, cannot tell cuts apart")
-    scores = held_out.scores(part or "mean", fitted.reach)
-    best, why = recommended(held_out, scores, fitted, part or "mean", wishes)
+    part = part or ("mean" if isinstance(model, Model) else best_part(model))
+    scores = held_out.scores(part, fitted.reach)
+    best, why = recommended(held_out, scores, fitted, part, wishes)
     cuts = np.append(np.arange(0.5, 4.5 + STEP, STEP), best)
     cuts = cuts[cuts <= max(best, scores[used].max())]
     rows = measured(scores[used], positive[used], held_out, used, cuts, seed)
     return Thresholds(
         fitted.classifier,
-        part or "mean",
+        part,
         fitted.at_least,
         int(used.sum()),
         int((positive & used).sum()),

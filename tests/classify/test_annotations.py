@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.classify.annotations import near_copies, read_annotations
+from curate.classify.annotations import near_copies, read_annotations, read_jsonl
 
 WORDS = [f"word{i}" for i in range(300)]
 
@@ -58,3 +58,32 @@ def test_a_licence_on_many_files_does_not_join_them() -> None:
 
 def test_a_given_group_joins_what_the_words_do_not() -> None:
     assert len(np.unique(near_copies(["a", "b", "c"], ["repo", None, "repo"]))) == 2
+
+
+def test_a_line_of_labels_may_be_longer_than_any_block(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.jsonl"
+    rows = [{"id": 1, "score": 2, "text": "long " * 600_000}, {"id": 2, "score": 2.67, "text": "short", "why": "x"}]
+    labels.write_text("\n\n".join(map(json.dumps, rows)))
+    graded = read_annotations(labels)
+    assert graded.grades.tolist() == [2.0, 2.67]
+    assert [len(text) for text in graded.texts] == [3_000_000, 5]
+    assert read_jsonl(labels)["id"].to_pylist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("", r"labels.jsonl holds no line with id, score"),
+        ('{"id": "a", "score": 1}\n{"id": ', r"labels.jsonl, line 2: no JSON"),
+        ('["a", 1]', r"line 1: .* is no object"),
+        ('{"id": "a", "score": "good", "text": "t"}', r"labels.jsonl: the column 'score' must hold numbers"),
+        ('{"id": "a", "score": 1, "text": "t"}\n{"id": "b", "score": "x", "text": "t"}', r"mixes kinds of values"),
+        ('{"id": "a", "score": 1, "text": "t", "weight": -1}', r"weight of 'a' is -1; it must be 0 or more"),
+        ('{"id": "a", "score": "nan", "text": "t"}', r"score of 'a' is nan; it must be a number"),
+    ],
+)
+def test_labels_that_cannot_be_read_say_which_and_why(tmp_path: Path, lines: str, message: str) -> None:
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(lines)
+    with pytest.raises(ValueError, match=message):
+        read_annotations(labels)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -168,3 +169,32 @@ def test_a_threshold_of_three_keeps_from_two_and_a_half_and_a_raw_cut_keeps_from
     batch = pa.RecordBatch.from_pydict({"score": [2.4, 2.5, 2.7], "int_score": [2, 3, 3]})
     assert Keep((at_threshold(3),))(batch)["dropped_by"].to_pylist() == [["int_score"], None, None]
     assert Keep((at_score(2.7),))(batch)["dropped_by"].to_pylist() == [["score"], ["score"], None]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("weight", 0.0, "have weight 0"),
+        ("text", "one and the same", "are copies of each other"),
+        ("group", "all", "share a column group"),
+    ],
+)
+def test_grades_that_cannot_measure_say_why(tmp_path: Path, column: str, values: Any, message: str) -> None:
+    graded = table()
+    spoilt = graded.drop_columns([column]) if column in graded.column_names else graded
+    with pytest.raises(ValueError, match=message):
+        fit(spoilt.append_column(column, pa.array([values] * graded.num_rows)), tmp_path)
+
+
+@pytest.mark.parametrize("folds", [1, 300])
+def test_folds_are_two_to_twenty(tmp_path: Path, folds: int) -> None:
+    with pytest.raises(ValueError, match=f"folds={folds}: give 2 to 20"):
+        fit(table(), tmp_path, folds=folds)
+
+
+def test_a_scored_corpus_called_like_a_classifier_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "web_edu").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert score_stage("web_edu").path == ""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
 
 from curate.classify import int8
-from curate.classify.packed import Packed, has_vnni, in_float, runs
+from curate.classify.packed import Packed, has_vnni, in_float, one_thread, runs
 
 EPSILON = 1e-12
 
@@ -115,3 +115,10 @@ def test_neighbours_of_one_length_form_a_run() -> None:
 def test_a_model_of_another_kind_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"8 bits are for BERT with GELU.*'relu'.*use bfloat16 or float32"):
         Packed.of(bert(hidden_act="relu"))
+
+
+def test_the_encoder_computes_on_one_thread_and_gives_the_others_back() -> None:
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -11,6 +11,7 @@ import sklearn.metrics
 from curate.classify.annotations import text_keys
 from curate.classify.cascade import HeldOut
 from curate.classify.model import Model, read_model
+from curate.classify.score import best_part, score_stage
 from curate.classify.threshold import Thresholds, threshold
 
 ROOT = Path(__file__).parents[2]
@@ -121,3 +122,8 @@ def test_labels_of_one_side_only_cannot_tell_cuts_apart(model: Model) -> None:
     bad = labels(model).filter(pa.compute.less(labels(model)["score"], 3))
     with pytest.raises(ValueError, match="0 of them good, cannot tell cuts apart"):
         threshold(bad, model)
+
+
+def test_a_part_that_is_not_named_is_the_one_that_scores() -> None:
+    assert best_part("web_edu") == score_stage("web_edu").part == "mean"
+    assert best_part("code_edu") == score_stage("code_edu").part == "gate"
