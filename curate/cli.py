@@ -321,7 +321,7 @@ def threshold(
         precision: recommend the cut that keeps most at this share of good documents, such as 0.9.
         recall: recommend the cut that keeps this share of the good documents, certified with 95 % confidence.
         kept: recommend the cut that keeps this share of all documents.
-        part: gate, head, mean (the default) or cascade.
+        part: gate, head, mean or cascade; by default what `curate score` takes.
     """
     from curate.classify.threshold import threshold as table
 
