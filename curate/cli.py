@@ -7,6 +7,7 @@ Every verb prints a short table and exits with 1 if anything failed. Heavy packa
 
 import importlib
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ def filter(
     from curate.signals.rules import url_stages
 
     held: list[Stage] = [stage for name in rules for stage in stages_of(name, lid=lid)]
+    if lid is not None and held == [stage for name in rules for stage in stages_of(name)]:
+        raise ValueError(f"--lid {lid}: {', '.join(rules)} never ask for the language; leave it out, or add a set")
     opened = open_input(source, kind)
     first = url_stages(None if urls == "default" else urls) if urls else ()
     last = (ReplaceAddresses(),) if pii else ()
@@ -897,7 +900,14 @@ def main(command: Callable[..., None] | None = None) -> None:
     """Run the command line, or a pipeline's one function; a failure is one message on stderr and exit code 1."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # other packages' bars; ours says where a run is
     try:
-        app() if command is None else run_function(command)
+        try:
+            app() if command is None else run_function(command)
+        finally:
+            print(end="", flush=True)  # nothing where stdout is closed
+    except BrokenPipeError as error:
+        if not reader_left():
+            sys.exit(f"curate: {error}")
+        sys.exit(141)  # as a shell tells of a program that SIGPIPE ended
     except (ValueError, LookupError, OSError, ImportError, RuntimeError) as error:
         failures = getattr(error, "failures", {})
         for name, failure in list(failures.items())[:20]:
@@ -905,6 +915,16 @@ def main(command: Callable[..., None] | None = None) -> None:
         sys.exit(f"curate: {error}")
     except KeyboardInterrupt:
         sys.exit("curate: stopped; run the same command again to go on from the finished shards")
+
+
+def reader_left() -> bool:
+    """Tell whether nobody reads our output any more (`| head`); then the rest of it goes nowhere, quietly."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # 0: errors alone
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 if __name__ == "__main__":

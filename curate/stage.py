@@ -56,6 +56,8 @@ class Rule:
 
     def broken(self, values: pa.Array) -> np.ndarray:
         """Return (N,) bool: which rows break this rule."""
+        if _is_text(values.type):
+            raise ValueError(f"{self} asks for a number, and {self.column!r} is a column of {values.type}")
         known = ~np.asarray(values.is_null())
         numbers = pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
         kept = np.ones(len(values), dtype=bool)
@@ -69,6 +71,10 @@ class Rule:
         low = "" if self.at_least is None else f"{self.at_least:g} <= "
         high = "" if self.at_most is None else f" <= {self.at_most:g}"
         return f"{low}{self.column}{high}"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 @dataclass(frozen=True)

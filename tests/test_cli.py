@@ -84,3 +84,21 @@ def test_a_mixture_reads_folders_with_weights() -> None:
     assert weights(["tokens/web:0.7", "tokens/code"]) == {"tokens/web": 0.7, "tokens/code": 1.0}
     with pytest.raises(ValueError, match="folder:weight"):
         weights(["tokens/web:much"])
+
+
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path, pages: pa.Table) -> None:
+    write_corpus(tmp_path / "in", pages.to_batches())
+    command = [sys.executable, "-m", "curate.cli", "sample", str(tmp_path / "in"), "-n", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 141
+
+
+def test_a_language_model_that_no_rule_asks_for_is_refused(tmp_path: Path, pages: pa.Table) -> None:
+    write_corpus(tmp_path / "in", pages.to_batches())
+    done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--rules", "c4", "--lid", "model.bin")
+    assert done.returncode == 1
+    assert "--lid model.bin: c4 never ask for the language" in done.stderr

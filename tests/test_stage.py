@@ -71,3 +71,8 @@ def test_a_sample_is_the_same_in_any_order_and_near_its_share() -> None:
 def test_a_stage_without_a_stable_name_is_refused() -> None:
     with pytest.raises(ValueError, match="no stable name"):
         stage_name(lambda batch: batch)
+
+
+def test_a_rule_on_a_column_of_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 <= url asks for a number, and 'url' is a column of string"):
+        Rule("url", at_least=1).broken(pa.array([], pa.string()))

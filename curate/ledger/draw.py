@@ -43,7 +43,7 @@ class Ask:
 
     def __str__(self) -> str:
         by = [f"dropped by {self.dropped_by}"] if self.dropped_by else []
-        return " and ".join([*by, *map(str, self.conditions)]) or "any row"
+        return " and ".join([*by, *map(str, self.conditions)])
 
 
 def sample(
@@ -70,12 +70,14 @@ def sample(
         LookupError: no row is like that.
         ValueError: a condition does not read, or a column or a rule is not there.
     """
+    if n < 1:
+        raise ValueError(f"-n is {n}; ask for one document or more")
     conditions = [parse(said) for said in where] + ([parse(score, column=SCORE)] if score else [])
     ask = Ask(dropped_by, tuple(conditions), parse(near) if near else None, seed)
     files = [file for folder in _folders(corpus, dropped_by) for file in _files(folder)]
     places = _best(files, ask, n)
     if not places:
-        raise LookupError(f"{corpus} has no row that is {ask}")
+        raise LookupError(f"{corpus} has no row that is {ask}" if str(ask) else f"{corpus} kept no document")
     return _read(places)
 
 

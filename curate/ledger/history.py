@@ -10,6 +10,7 @@ second on millions of rows (`benchmarks/ledger.py`).
 """
 
 import posixpath
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ import fsspec
 
 from curate.corpus import DROPPED, QUARANTINE, is_remote
 from curate.document import DROPPED_BY, ID, QUARANTINED, URL
+from curate.ledger.broken import BROKEN, broken_rules
 from curate.ledger.lookup import Found, containing, find
 from curate.ledger.runs import Recipe, corpora, in_order, plain, recipe_of
 from curate.stage import Rule
@@ -68,12 +70,14 @@ class Event:
     def step(self) -> int | None:
         if self.decision != "dropped" or self.recipe is None:
             return None
-        return self.recipe.step_of(self.row[DROPPED_BY])
+        return self.recipe.step_of(self.row[DROPPED_BY], by_language=bool(self.row.get(BROKEN)))
 
     @cached_property
     def checks(self) -> list[Check]:
-        """Every rule of this corpus, those that the document broke first."""
+        """Every rule of this corpus, those that the document broke first; of rules by language only the broken."""
         rules = () if self.recipe is None or self.decision == "quarantined" else self.recipe.rules
+        if self.step is not None:
+            rules = (*((self.step, rule) for rule in broken_rules(self.row.get(BROKEN))), *rules)
         marks = self.row.get(DROPPED_BY) or []
         found = [
             Check(rule, step, self.row.get(rule.column), rule.column in marks and self.step in (None, step))
@@ -111,6 +115,8 @@ def why(document: str, run: str, search: Search | None = None) -> list[Event]:
         LookupError: no corpus knows it; says what was searched and which ids are like it.
         FileNotFoundError: `run` holds no Parquet.
     """
+    if not document.strip():
+        raise ValueError("the id or URL is empty; give one, whole")
     search = Search() if search is None else search
     places = _places(run)
     events: list[Event] = []
@@ -131,6 +137,8 @@ def _places(run: str) -> dict[str, list[str]]:
     """Return corpus name -> all its Parquet files, evidence included, in the order of production."""
     fs, root = fsspec.core.url_to_fs(run.rstrip("/"))
     full = fs.unstrip_protocol if is_remote(fs) else str
+    if not fs.exists(root):
+        raise FileNotFoundError(f"{run} does not exist; give a run's folder, a corpus or one Parquet file")
     if fs.isfile(root):
         return {posixpath.basename(root): [full(root)]}
     below = {file: file.removeprefix(root).strip("/") for file in sorted(fs.find(root))}
@@ -193,6 +201,8 @@ def tell(events: Sequence[Event]) -> str:
     for identity, own in documents.items():
         url = next((event.row[URL] for event in own if event.row.get(URL)), "")
         parts.append(f"{identity}  {url}".rstrip())
+        times = Counter(event.corpus for event in own)
+        parts += [f"  {count} rows of {corpus} have this id" for corpus, count in times.items() if count > 1]
         seen: dict[str, Any] = {ID: identity, URL: url}
         for event in own:
             parts += [f"  {line}" for line in _lines(event, seen)]
@@ -209,7 +219,7 @@ def _lines(event: Event, seen: Mapping[str, Any]) -> list[str]:
         similarity = row.get("dedup.similarity")  # null where only the URL is the same: no text was compared
         alike = "similarity not measured" if similarity is None else f"similarity {similarity:.3f}{band}"
         lines.append(f"  copy of {row['dedup.survivor']}, {alike}")
-    told = {check.rule.column for check in checks}
+    told = {check.rule.column for check in checks} | ({BROKEN} if broken_rules(row.get(BROKEN)) else set())
     lines += aligned([_check_cells(check, event.step) for check in checks])
     rest = {name: value for name, value in row.items() if name not in told and value is not None}
     new = {name: value for name, value in rest.items() if name not in SPOKEN and seen.get(name) != value}

@@ -31,10 +31,10 @@ class Link:
     def num_stages(self) -> int:
         return len(self.recipe.steps) - 1 if self.recipe else 0
 
-    def position(self, dropped_by: Sequence[str]) -> int:
+    def position(self, dropped_by: Sequence[str], *, by_language: bool = False) -> int:
         """Return the position at which a row with these marks left; the corpus' beginning if that cannot be told."""
         assert self.recipe is not None, "only a run drops rows"
-        return self.offset + (self.recipe.step_of(dropped_by) or 0)
+        return self.offset + (self.recipe.step_of(dropped_by, by_language=by_language) or 0)
 
 
 @dataclass(frozen=True)

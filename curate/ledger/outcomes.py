@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from curate.corpus import DROPPED, Corpus, Source, Split
 from curate.document import DROPPED_BY, ID, TEXT, Batch, with_columns
+from curate.ledger.broken import BROKEN
 from curate.ledger.leaves import Chain, Leaf
 from curate.stage import mark
 
@@ -82,16 +83,21 @@ class Outcomes:
         have[LEFT] = pa.repeat(pa.scalar(self.chain.end, pa.int32()), batch.num_rows)
         if leaf.fate != "kept":
             have[WAS] = have.pop(DROPPED_BY)
-            have[LEFT] = self._positions(have[WAS], leaf)
+            by_language = have[BROKEN].is_valid() if BROKEN in have else pa.repeat(False, batch.num_rows)
+            have[LEFT] = self._positions(have[WAS], by_language, leaf)
         arrays = [
             have[f.name].cast(f.type) if f.name in have else pa.nulls(batch.num_rows, f.type) for f in self.schema
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def _positions(self, marks: pa.Array, leaf: Leaf) -> pa.Array:
+    def _positions(self, marks: pa.Array, by_language: pa.Array, leaf: Leaf) -> pa.Array:
         joined = pc.dictionary_encode(pc.binary_join(marks, "\n"))
-        positions = [leaf.link.position(names.split("\n")) for names in joined.dictionary.to_pylist()]
-        return pa.array(positions, pa.int32()).take(joined.indices)
+        found = [
+            pa.array([leaf.link.position(names.split("\n"), by_language=by) for names in joined.dictionary.to_pylist()])
+            for by in (True, False)
+        ]
+        own, plain = (positions.cast(pa.int32()).take(joined.indices) for positions in found)
+        return pc.if_else(by_language, own, plain)
 
 
 @dataclass(frozen=True)

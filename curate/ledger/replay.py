@@ -27,6 +27,7 @@ import numpy as np
 from curate.corpus import Corpus, Source
 from curate.ledger.leaves import Chain
 from curate.ledger.outcomes import ADDED, LEFT, UNMEASURED, AsBefore, Outcomes, Texts, Unmeasured
+from curate.ledger.runs import only_measures
 from curate.run import run as run_stages
 from curate.stage import Keep, Rule, Stage
 from curate.tally import Tally
@@ -108,7 +109,7 @@ def _recorded(chain: Chain) -> list[Decision]:
         counts = [rows for _, rows, _ in link.recipe.tally.steps]
         for step, name in enumerate(link.recipe.steps[1:], start=1):
             rules = tuple(rule for at, rule in link.recipe.rules if at == step)
-            if rules or counts[step] < counts[step - 1]:
+            if rules or (counts[step] < counts[step - 1] and not only_measures(name)):
                 found.append(Decision(link.offset + step, name, rules or None))
     return found
 
@@ -173,9 +174,22 @@ def _decisions(run: Chain, change: Change) -> list[Stage]:
         if change.cut is not None and cuts:
             cuts, cut = [] if cut is None else [cut], None
         stages += change.holding((*others, *cuts))
-    had = {column for stage in (*stages, *(keep or ())) for column in columns_of(stage)}
+    plain = [stage for stage in (*stages, *(keep or ())) if isinstance(stage, Keep)]
+    _refuse_unheld(change, [*plain, *(Keep((rule,)) for decision in _recorded(run) for rule in decision.rules or ())])
+    had = {column for stage in plain for column in columns_of(stage)}
     last = [rule for rule in (cut, *change.bounds) if rule is not None and rule.column not in had]
     return [*_rebuilt(keep or (), change), *stages, *([Keep(tuple(last))] if last else [])]
+
+
+def _refuse_unheld(change: Change, plain: Sequence[Stage]) -> None:
+    """Raise if a rule is to fall that is not there, or that is another for every language."""
+    held = {column for stage in plain for column in columns_of(stage)}
+    unknown = [column for column in change.without if column not in held]
+    if unknown:
+        raise ValueError(
+            f"no rule on {unknown[0]!r} that could fall; there are rules on {', '.join(sorted(held)) or 'nothing'}. "
+            "Numbers that differ by language change with their table: --rules fineweb2:TABLE"
+        )
 
 
 def _rebuilt(keep: Sequence[Stage], change: Change) -> list[Stage]:

@@ -45,19 +45,26 @@ class Recipe:
         """The sum over all shards."""
         return tally(self.path)
 
-    def step_of(self, dropped_by: Sequence[str]) -> int | None:
+    def step_of(self, dropped_by: Sequence[str], *, by_language: bool = False) -> int | None:
         """Return the step at which a row with these marks left; None if that cannot be told.
 
         It is the first step with a rule of such a name. A mark that is no rule's is a stage's own (`sample`,
-        `dedup.near`): of the stages without rules, the one that took documents out, if it is alone.
+        `dedup.near`): of the stages without rules, the one that took documents out, if it is alone. What only
+        measures takes none out: where fewer leave a `Measure` than came, the others are in quarantine.
+
+        Args:
+            dropped_by: the marks.
+            by_language: the row has `broken_rules`, so a `KeepByLanguage` marked it.
         """
+        if by_language:
+            return next((step for step, name in enumerate(self.steps) if name.startswith("KeepByLanguage(")), None)
         marks = set(dropped_by)
         named = [step for step, rule in self.rules if rule.column in marks]
         if named:
             return min(named)
         counts = [rows for _, rows, _ in self.tally.steps]
-        with_rules = {step for step, _ in self.rules}
-        left = [step for step in range(1, len(counts)) if counts[step] < counts[step - 1] and step not in with_rules]
+        others = {step for step, _ in self.rules} | {i for i, name in enumerate(self.steps) if only_measures(name)}
+        left = [step for step in range(1, len(counts)) if counts[step] < counts[step - 1] and step not in others]
         return left[0] if len(left) == 1 else None
 
     @property
@@ -142,6 +149,11 @@ def funnel(run: str) -> list[Line]:
             if before is None or (rows, size) != (before.documents, before.text_bytes):
                 lines.append(Line(name, step, rows, size))
     return lines
+
+
+def only_measures(stage: str) -> bool:
+    """Tell by its name a stage that gives columns and marks nothing."""
+    return stage.startswith("Measure(")
 
 
 def family(corpus: str) -> str:

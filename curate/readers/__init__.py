@@ -67,7 +67,7 @@ def _open(path: str, kind: str) -> Source:
     from curate.readers.parquet import Parquet
 
     source = Parquet(path)
-    return source.corpus if source.schema.names == source.corpus.schema.names else source
+    return source if source.renames else source.corpus
 
 
 def _kind_at(path: str) -> str:

@@ -52,9 +52,15 @@ class Parquet:
         found = {ours: next((name for name in theirs if name in names), None) for ours, theirs in ALIASES.items()}
         return {theirs: ours for ours, theirs in found.items() if theirs is not None and ours not in names}
 
+    @property
+    def renames(self) -> bool:
+        """Tell whether anything comes other than it lies there; dictionaries (pandas' categories) come as values."""
+        there = self.corpus.schema
+        return self.schema.names != there.names or any(map(pa.types.is_dictionary, there.types))
+
     @cached_property
     def schema(self) -> pa.Schema:
-        fields = [(self.renamed.get(f.name, f.name), f.type) for f in self.corpus.schema]
+        fields = [(self.renamed.get(f.name, f.name), _values(f.type)) for f in self.corpus.schema]
         names = [name for name, _ in fields]
         if TEXT not in names:
             raise ValueError(
@@ -86,6 +92,10 @@ class Parquet:
         root = PurePosixPath(fsspec.core.url_to_fs(self.path)[1])
         source = root.parent.name if root.suffix == ".parquet" else root.name
         return f"{source}/{shard_name(split.path, self.corpus.path)}"
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:

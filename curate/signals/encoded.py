@@ -2,7 +2,7 @@
 
     Measure((Encoded(),))      code.encoded, the share of the file; code.longest_encoded, characters of the longest run
 
-StarCoder2 (arXiv 2402.19173, appendix A.1) looks for three regular expressions, and drops a file with a match of more
+StarCoder2 (arXiv 2402.19173, section 2.1) looks for three regular expressions, and drops a file with a match of more
 than 1,024 characters or with more than half of it matched:
 
     base64     [a-zA-Z0-9+/\\n=]{64,}

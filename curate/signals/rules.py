@@ -95,8 +95,14 @@ def _own(rules: str, place: str, name: str, lid: Language) -> tuple[Stage, ...]:
     """Load a tuple by `file.py:NAME` or `module:NAME`."""
     try:
         found = runpy.run_path(place) if place.endswith(".py") else vars(importlib.import_module(place))
-    except (FileNotFoundError, ModuleNotFoundError) as error:
+    except FileNotFoundError as error:
         raise ValueError(f"--rules {rules}: there is no {place}: {error}") from error
+    except ImportError as error:
+        missing = not place.endswith(".py") and f"{place}.".startswith(f"{error.name}.")
+        said = f"there is no {place}" if missing else f"{place} imports what is not there"
+        raise ValueError(f"--rules {rules}: {said}: {error}") from error
+    except SyntaxError as error:
+        raise ValueError(f"--rules {rules}: {place} is not Python, line {error.lineno}: {error.msg}") from error
     if name not in found:
         raise ValueError(f"--rules {rules}: {place} defines no {name}")
     items = found[name]

@@ -16,9 +16,12 @@ or slash do not matter. Names in other scripts are compared as IDNA. A page with
 """
 
 import functools
+import gzip
 import posixpath
 import re
 import urllib.parse
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
@@ -81,6 +84,8 @@ class Urls:
         fs, root = fsspec.core.url_to_fs(path)
         if fs.isfile(root):
             return cls(domains=(path,))
+        if not fs.exists(root):
+            raise FileNotFoundError(f"{path} does not exist; give a list of domains, or a folder of UT1's lists")
         found = sorted(fs.find(root))
         named = {
             name: tuple(fs.unstrip_protocol(file).removeprefix("file://") for file in found if _called(file) == name)
@@ -133,7 +138,7 @@ class Lists(NamedTuple):
 def _load(urls: Urls) -> Lists:
     """Read the lists, once per process."""
     hosts = [_host_hashes(_read(path)) for path in urls.domains] or [_host_hashes(DOMAINS.replace(" ", "\n").encode())]
-    addresses = [_address(line) for path in urls.addresses for line in _entries(_read(path).decode())]
+    addresses = [_address(line) for path in urls.addresses for line in _entries(_text(_read(path)))]
     hard = _words(urls.hard_words, HARD_WORDS)
     soft = [word for word in _words(urls.soft_words, SOFT_WORDS) if word not in set(hard)]
     subwords = sorted(word for word in _words(urls.subwords, SUBWORDS) if len(word) > 1)
@@ -152,9 +157,16 @@ def _called(path: str) -> str:
 
 
 def _read(path: str) -> bytes:
-    with fsspec.open(path, "rb", compression="infer") as file:
-        content: bytes = file.read()
-        return content
+    try:
+        with fsspec.open(path, "rb", compression="infer") as file:
+            content: bytes = file.read()
+            return content
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path} is not compressed as its name says, or cut short: {error}; fetch it again") from error
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")  # one odd byte in a list of millions costs its own entry, not the list
 
 
 def _entries(text: str) -> list[str]:
@@ -163,7 +175,7 @@ def _entries(text: str) -> list[str]:
 
 
 def _words(paths: tuple[str, ...], otherwise: str) -> list[str]:
-    entries = [entry for path in paths for entry in _entries(_read(path).decode())] if paths else otherwise.split()
+    entries = [entry for path in paths for entry in _entries(_text(_read(path)))] if paths else otherwise.split()
     bare = (re.sub("[^a-z0-9]", "", entry.lower()) for entry in entries)
     return list(dict.fromkeys(word for word in bare if word))
 
@@ -229,7 +241,7 @@ def _lower(byte: int) -> int:
 def _host_hashes(content: bytes) -> np.ndarray:
     """Return the hash of every name in a list; names in other scripts come last: (N,) uint64."""
     if not content.isascii():
-        names = [entry.split()[-1] for entry in _entries(content.decode())]
+        names = [entry.split()[-1] for entry in _entries(_text(content))]
         content = "\n".join(name if name.isascii() else idna(name) for name in names).encode()
     data = np.frombuffer(content, np.uint8)
     found = np.empty(content.count(b"\n") + 1, np.uint64)

@@ -114,3 +114,12 @@ def test_ids_are_read_only_where_no_filter_speaks_for_them(finished: str, tmp_pa
 def test_a_folder_without_parquet_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no Parquet file"):
         ledger.why("doc-001", str(tmp_path))
+
+
+def test_an_id_that_several_shards_hold_is_counted_and_every_row_told(tmp_path: Path, pages: pa.Table) -> None:
+    ids = pa.array(["twice" if i in (3, 33) else f"doc-{i}" for i in range(40)])
+    at = pages.schema.get_field_index("id")
+    write_corpus(tmp_path / "in", pages.set_column(at, "id", ids).to_batches(max_chunksize=10), shard_rows=10)
+    events = ledger.why("twice", str(tmp_path / "in"))
+    assert len({event.file for event in events}) == 2
+    assert "2 rows of in have this id" in ledger.tell(events)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curate.readers import open_source
 from curate.readers.parquet import Parquet
 
 
@@ -60,3 +61,12 @@ def test_no_text_column_is_said_with_the_columns_there_are(tmp_path: Path) -> No
     pq.write_table(pa.table({"blob_id": ["1"], "path": ["a.py"]}), tmp_path / "0.parquet")
     with pytest.raises(ValueError, match=r"no column with the text .*; it has id, path\. Rename"):
         _ = Parquet(str(tmp_path)).schema
+
+
+def test_categories_come_as_their_values(tmp_path: Path) -> None:
+    table = pa.table({"text": pa.array(["one", "two", "one"]).dictionary_encode(), "id": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "0.parquet")
+    source = open_source(str(tmp_path))
+    assert source.schema.field("text").type == pa.string()
+    (batch,) = source.read(source.splits()[0])
+    assert batch["text"].to_pylist() == ["one", "two", "one"]

@@ -98,14 +98,18 @@ def test_one_s_own_stages_are_taken_as_they_are(own):
         ("finweb", "no set of rules is called 'finweb'; there are fineweb, gopher"),
         ("nowhere.py:RULES", "there is no nowhere.py"),
         ("no.such.module:RULES", "there is no no.such.module"),
+        ("{broken}:RULES", r"broken.py is not Python, line 1: '\(' was never closed"),
+        ("{hungry}:RULES", "hungry.py imports what is not there: No module named 'no_such_module'"),
         ("{own}:ROULES", "defines no ROULES"),
         ("{own}:WRONG", "a tuple of rules, or of stages"),
         ("{own}:NOTHING", "a tuple of rules, or of stages"),
     ],
 )
-def test_a_wrong_name_is_told(own, rules, message):
+def test_a_wrong_name_is_told(own, tmp_path, rules, message):
+    (tmp_path / "broken.py").write_text("RULES = (\n")
+    (tmp_path / "hungry.py").write_text("import no_such_module\n")
     with pytest.raises(ValueError, match=message):
-        stages(rules.format(own=own))
+        stages(rules.format(own=own, broken=tmp_path / "broken.py", hungry=tmp_path / "hungry.py"))
 
 
 def test_the_model_that_tells_languages_can_be_chosen():

@@ -145,7 +145,7 @@ def test_a_folder_like_ut1s_and_a_gzipped_file_are_read(lists, tmp_path):
     assert measured(folder, "http://evil.com")["domains"] == 1
     assert measured(folder, "http://site.org/bad")["addresses"] == 1
     assert measured(file_, "http://x.gz.com")["domains"] == 1
-    with pytest.raises(FileNotFoundError, match="domains or urls"):
+    with pytest.raises(FileNotFoundError, match="does not exist; give a list of domains, or a folder"):
         Urls.at(str(tmp_path / "nowhere"))
 
 
@@ -207,3 +207,14 @@ def test_datatrove_decides_alike_with_the_same_lists(tmp_path):
     marked = Keep(urls.RULES)(Measure((ours,))(batch(*addresses)))["dropped_by"].to_pylist()
     kept = [theirs.filter(Document("", id="", metadata={"url": url})) is True for url in addresses]
     assert [not rules for rules in marked] == kept
+
+
+def test_an_odd_byte_costs_its_entry_and_a_wrong_archive_is_told(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"evil.com\n\xff\xfe.com\nb\xc3\xbccher.example\n")
+    odd = Urls.at(str(tmp_path / "list.txt"))
+    assert measured(odd, "http://evil.com")["domains"] == 1
+    assert measured(odd, "http://b\u00fccher.example/")["domains"] == 1
+    for name in ("list.zip", "list.gz"):
+        (tmp_path / name).write_bytes(b"evil.com\n")
+        with pytest.raises(ValueError, match=f"{name} is not compressed as its name says"):
+            measured(Urls.at(str(tmp_path / name)), "http://evil.com")
