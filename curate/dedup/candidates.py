@@ -16,6 +16,8 @@ share. So a crowded band (a menu that 100,000 different pages share) is worth no
 of the pairs where 14 find 0.924; `benchmarks/dedup_scale.py` measures what it costs a corpus.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,13 +27,14 @@ from numpy.typing import NDArray
 from curate.corpus import open_parquet
 from curate.dedup.layout import Layout
 from curate.dedup.order import pq_read
-from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, scatter
+from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, scatter, scatter_pieces
 from curate.dedup.words import GAMMA
 
 NEAR, EXACT, URL_KIND = "near", "exact", "url"
 SHIFT = np.uint64(32)
 LOW = np.uint64(2**32 - 1)
 INDEX_RANGES = 16  # files of one kind in one layer of the index, by the highest bits of the key
+PAIRS_AT_ONCE = 2**20  # some 75 MB with what sorting takes; all documents of a range may share one band, and be linked with 64 each
 GROUPS_AT_ONCE = 64  # row groups of 4096 entries
 
 
@@ -150,51 +153,78 @@ def link_range(layout: Layout, turn: int, unit: tuple[str, int]) -> tuple[int, b
     source = read_part(layout.path(f"buckets/{kind}", part), 0)
     survivor = load(f"{layout.work}/survivor-{turn:02d}.bin")
     most = layout.most_of(turn) if kind == NEAR else 1
-    keys, more = link(column(source, "bucket"), column(source, "rank"), survivor, layout.num_old, most)
+    pieces = link(column(source, "bucket"), column(source, "rank"), survivor, layout.num_old, most)
     if exists(path):
-        return len(keys), more
-    worse = (keys >> SHIFT).astype(np.uint32)
+        return _count(pieces)
+    linked = []
+
+    def cut_pieces() -> Iterator[list[pa.RecordBatch]]:
+        for pairs, more in pieces:
+            linked.append((len(pairs), more))
+            yield _cut_pairs(layout, kind, pairs)
+
+    scatter_pieces(path, cut_pieces())
+    return sum(count for count, _ in linked), any(more for _, more in linked)
+
+
+def _count(pieces: Iterator[tuple[NDArray[np.uint64], bool]]) -> tuple[int, bool]:
+    counts = [(len(pairs), more) for pairs, more in pieces]
+    return sum(count for count, _ in counts), any(more for _, more in counts)
+
+
+def _cut_pairs(layout: Layout, kind: str, pairs: NDArray[np.uint64]) -> list[pa.RecordBatch]:
+    """Cut pairs by the block of the worse document (near), or by its strip (exact, url)."""
+    worse = (pairs >> SHIFT).astype(np.uint32)
     if kind == NEAR:
         which, parts = layout.block_of(layout.rows()[worse]), len(layout.new_blocks)
     else:
         which, parts = layout.strip_of(worse), layout.num_strips
     order = np.argsort(which, kind="stable")
-    keys, worse = keys[order], worse[order]
-    columns = {"pair": keys}
+    columns = {"pair": pairs[order]}
     if kind != NEAR:
-        columns["similarity"] = np.full(len(keys), 1 if kind == EXACT else np.nan, dtype=np.float32)
+        columns["similarity"] = np.full(len(pairs), 1 if kind == EXACT else np.nan, dtype=np.float32)
     batch = pa.record_batch(columns)
-    scatter(path, [batch.slice(s.start, s.stop - s.start) for s in cut(which[order], parts)])
-    return len(keys), more
+    return [batch.slice(s.start, s.stop - s.start) for s in cut(which[order], parts)]
 
 
 def link(
-    buckets: NDArray[np.uint32], ranks: NDArray[np.uint32], survivor: NDArray[np.uint32], first_new: int, most: int
-) -> tuple[NDArray[np.uint64], bool]:
+    buckets: NDArray[np.uint32],
+    ranks: NDArray[np.uint32],
+    survivor: NDArray[np.uint32],
+    first_new: int,
+    most: int,
+    pairs_at_once: int = PAIRS_AT_ONCE,
+) -> Iterator[tuple[NDArray[np.uint64], bool]]:
     """Pair each new document with the `most` best survivors of its bucket better than itself, or than its survivor.
 
-    Buckets, and the ranks within each, ascend. Returns: pairs (worse << 32 | better), ascending, and whether some
-    bucket has more survivors than `most`.
+    Buckets, and the ranks within each, ascend. Yields, piece by piece: pairs (worse << 32 | better), ascending and
+    different within the piece, and whether some bucket has had more survivors than `most`.
     """
-    count, more = _link(buckets, ranks, survivor, first_new, most, np.empty(0, dtype=np.uint64))
-    pairs = np.empty(count, dtype=np.uint64)
-    _link(buckets, ranks, survivor, first_new, most, pairs)
-    return np.unique(pairs), bool(more)
+    step = max(1, pairs_at_once // most)
+    pairs = np.empty(min(step, len(ranks)) * most, dtype=np.uint64)
+    best = np.empty(most, dtype=np.uint32)
+    count = 0
+    for first in range(0, max(len(ranks), 1), step):
+        stop = min(first + step, len(ranks))
+        found, count, more = _link(buckets, ranks, first, stop, survivor, first_new, best, count, pairs)
+        yield np.unique(pairs[:found]), bool(more)
 
 
 @njit(cache=True, nogil=True)
 def _link(
     buckets: NDArray[np.uint32],
     ranks: NDArray[np.uint32],
+    first: int,
+    stop: int,
     survivor: NDArray[np.uint32],
     first_new: int,
-    most: int,
+    best: NDArray[np.uint32],
+    count: int,
     pairs: NDArray[np.uint64],
-) -> tuple[int, bool]:
-    best = np.empty(most, dtype=np.uint32)  # survivors of this bucket so far, best first
-    count = found = 0
-    more = False
-    for i in range(len(ranks)):
+) -> tuple[int, int, bool]:
+    """Link the entries first:stop; `best[:count]` are the survivors of the bucket so far, best first."""
+    found, more = 0, False
+    for i in range(first, stop):
         if i == 0 or buckets[i] != buckets[i - 1]:
             count = 0
         document = ranks[i]
@@ -203,16 +233,15 @@ def _link(
             for j in range(count):
                 if best[j] >= limit:
                     break
-                if found < len(pairs):
-                    pairs[found] = (np.uint64(document) << SHIFT) | np.uint64(best[j])
+                pairs[found] = (np.uint64(document) << SHIFT) | np.uint64(best[j])
                 found += 1
         if limit == document:
-            if count < most:
+            if count < len(best):
                 best[count] = document
                 count += 1
             else:
                 more = True
-    return found, more
+    return found, count, more
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -28,15 +28,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate.cluster import map_units, on_ray
-from curate.corpus import Corpus, Split, read_receipt, sweep
+from curate.corpus import Corpus, Split, is_document, read_receipt, sweep
 from curate.dedup.decide import Decided, Each, decide
 from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
 from curate.dedup.guard import Limits
-from curate.dedup.index import Index, open_index, read_sets
+from curate.dedup.index import Index, check_writable, open_index, read_sets
 from curate.dedup.layer import add_layer, new_layer
 from curate.dedup.layout import Block, Layout, Sets
 from curate.dedup.minhash import FINEWEB, MinHash
-from curate.dedup.passes import SCORE, WORK, Job, digest, read_shingles, sign_split, write_split
+from curate.dedup.passes import SCORE, WORK, Job, digest, let_go, read_shingles, sign_split, write_split
 from curate.dedup.plan import MEMORY, Plan, plan
 from curate.dedup.refuse import TooMuchRemovedError, refuse
 from curate.dedup.report import DedupReport, report_of
@@ -46,7 +46,7 @@ from curate.progress import Progress
 
 __all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 
-KEPT_SHARE = 0.25  # of the memory; of smaller corpora the candidates' shingles are kept between rounds
+HELD_SHARE = 0.25  # of the memory; smaller corpora, and their candidates' shingles, are held in this process
 
 
 def dedup(
@@ -101,34 +101,59 @@ def dedup(
     if _finished(job) and (added or index is None):
         _forget_work(job)
         return report_of(job)
+    if index is not None:
+        check_writable(against.path)
     start = time.monotonic()
+    held = sum(split.num_bytes for split in job.splits)
+    job = replace(job, hold=not on_ray(ray) and held < HELD_SHARE * memory)
     planned = _plan(job, memory, workers, against.num_docs, indexed=index is not None)
     if on_plan is not None:
         on_plan(planned)
     each = partial(_each, job.out, ray=ray, workers=workers)
-    each("signing", partial(sign_split, job), job.splits)
-    layout = _layout(job, planned, ray, against)
-    layer = None if index is None else new_layer(job.input, layout, against)
-    decided = decide(layout, each, against.rows(layout.num_new))
-    lost = _conclude(job, layout, each)
-    refuse(job, layout, lost, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
-    each("writing", partial(write_split, job, _whole(decided)), job.splits)
-    if layer is not None:
-        add_layer(layout, against, layer, by_url, each)
+    try:
+        each("signing", partial(sign_split, job), job.splits)
+        layout = _layout(job, planned, against)
+        layer = None if index is None else new_layer(job, layout, against)
+        decided = decide(layout, each, against.rows(layout.num_new))
+        lost = _conclude(job, layout, each)
+        refuse(job, layout, lost, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
+        each("writing", partial(write_split, job, _whole(decided)), job.splits)
+        if layer is not None:
+            add_layer(layout, against, layer, by_url, each)
+    finally:
+        let_go()
     _forget_work(job)
     return report_of(job, plan=planned, seconds=time.monotonic() - start, peak_bytes=_peak_bytes())
 
 
 def _job(corpus: Corpus, out: str, settings: MinHash, key: str | None, by_url: bool, keep_text: bool) -> Job:
     names = corpus.schema.names
+    own = fsspec.core.url_to_fs(corpus.path)[1].rstrip("/")
+    target = fsspec.core.url_to_fs(out)[1].rstrip("/")
+    if own == target:
+        raise ValueError(f"the output folder {out} is the input; choose another one")
+    if target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/")):
+        raise ValueError(f"the output folder {out} is inside of the input and would become part of it; choose another")
     wanted = [TEXT, ID, *([] if key in (None, SCORE) else [key]), *([URL] if by_url else [])]
     missing = [name for name in wanted if name not in names]
     if missing:
         raise ValueError(f"{corpus.path} has no column {missing[0]!r} to deduplicate by; it has {', '.join(names)}")
-    if fsspec.core.url_to_fs(corpus.path)[1].rstrip("/") == fsspec.core.url_to_fs(out)[1].rstrip("/"):
-        raise ValueError(f"the output folder {out} is the input; choose another one")
     key = key if key in names else None
+    _check_types(corpus, key)
     return Job(corpus, out, settings, key, keep_text, tuple(corpus.splits()), by_url=by_url)
+
+
+def _check_types(corpus: Corpus, key: str | None) -> None:
+    """Refuse a column that cannot be what it is used for."""
+    kind = corpus.schema.field(TEXT).type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise ValueError(f"the column {TEXT!r} of {corpus.path} is of type {kind}; write texts as strings")
+    kind = pa.float64() if key is None else corpus.schema.field(key).type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise ValueError(
+            f"the column {key!r} of {corpus.path}, which ranks copies, is of type {kind}; write it as numbers, or "
+            "rank by another column or by length (key=None)"
+        )
 
 
 def _plan(job: Job, memory: int, workers: int | None, num_indexed: int, *, indexed: bool) -> Plan:
@@ -140,6 +165,7 @@ def _plan(job: Job, memory: int, workers: int | None, num_indexed: int, *, index
         text_bytes=sum(split.num_bytes for split in job.splits),
         num_indexed=num_indexed,
         indexed=indexed,
+        hold=job.hold,
     )
 
 
@@ -158,7 +184,7 @@ def _receipt(job: Job) -> Any:
     return (read_receipt(path) or {}).get("recipe") if path and exists(path) else None
 
 
-def _layout(job: Job, planned: Plan, ray: str | None, index: Index) -> Layout:
+def _layout(job: Job, planned: Plan, index: Index) -> Layout:
     """Cut the work; the folder of the deciding phases is named after all that shapes their files."""
     blocks = tuple(blocks_of(_signed_files(job), [split.num_rows or 0 for split in job.splits], planned.block_docs))
     cuts = (planned.num_ranges, planned.num_strips, planned.block_docs)
@@ -176,7 +202,7 @@ def _layout(job: Job, planned: Plan, ray: str | None, index: Index) -> Layout:
         sets=partial(_sets, job),
         layers=index.folders(),
         deleted=index.deleted,
-        keep=not on_ray(ray) and sum(split.num_bytes for split in job.splits) < KEPT_SHARE * planned.memory,
+        keep=job.hold,
     )
 
 
@@ -249,10 +275,16 @@ def _finished(job: Job) -> bool:
         return False
     for name, receipt in there.items():
         made = (receipt or {}).get("recipe")
-        if made != job.recipe():
+        asked = job.recipe()
+        if made is not None and made | {"index": job.index} == asked and made != asked:
+            raise ValueError(
+                f"{job.out}/{name}.parquet was held against another state of the index: a corpus was added to it, or "
+                "documents were deleted from it, meanwhile. Delete this output folder and run again, or choose another"
+            )
+        if made != asked:
             raise ValueError(
                 f"{job.out}/{name}.parquet was made with other settings or from another input; choose another output "
-                f"folder, or delete that one.\n  there: {made}\n  asked: {job.recipe()}"
+                f"folder, or delete that one.\n  there: {made}\n  asked: {asked}"
             )
     return set(there) == {split.name for split in job.splits}
 
@@ -268,6 +300,11 @@ def _each(
         for index, result in map_units(work, units, ray=ray, workers=workers):
             results[index] = result
             progress.split(*sizes[index])
+    except OSError as error:
+        raise OSError(
+            f"{out}: {title} stopped ({error}). Mend that (free space, permissions, a missing file) and run the same "
+            "again: it goes on from the files that are whole"
+        ) from error
     finally:
         progress.close()
     return [results[index] for index in range(len(units))]

@@ -26,7 +26,10 @@ does not have its text: `freed.parquet` lists it, to be run again as a corpus of
 The deleted document's hashes stay in its layer, unused, and its id, where a later corpus has it again, is a new one.
 """
 
+import fcntl
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +38,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.corpus import Corpus, ShardWriter, open_parquet, read_receipt
+from curate.corpus import Corpus, ShardWriter, is_remote, open_parquet, read_receipt
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.order import pq_read
 from curate.dedup.passes import digest
-from curate.dedup.shuffle import column, exists
+from curate.dedup.shuffle import column, exists, put
 from curate.document import ID
 
 FORMAT = 1  # of the files
@@ -149,10 +152,47 @@ def commit(index: Index, settings: MinHash, by_url: bool, layer: dict[str, Any])
     Raises:
         ValueError: another run has changed the index meanwhile.
     """
-    now = open_index(index.path, settings, by_url)
-    if now.layers != index.layers or now.deleted != index.deleted:
-        raise ValueError(f"the index {index.path} was changed by another run meanwhile; run this one again")
-    _replace(index.path, "index", pa.Table.from_pylist([*index.layers, layer], LAYERS), _settings(settings, by_url))
+    with _alone(index.path):
+        now = open_index(index.path, settings, by_url)
+        if now.layers != index.layers or now.deleted != index.deleted:
+            raise ValueError(
+                f"the index {index.path} was changed by another run meanwhile, and this corpus was held against the "
+                "index before that; delete its output folder and run this one again"
+            )
+        _replace(index.path, "index", pa.Table.from_pylist([*index.layers, layer], LAYERS), _settings(settings, by_url))
+
+
+def check_writable(path: str) -> None:
+    """Say before any work that an index cannot be written.
+
+    Raises:
+        ValueError: nothing can be written there.
+    """
+    fs, probe = fsspec.core.url_to_fs(f"{path}/.probe")
+    try:
+        put(f"{path}/.probe", lambda file: None)
+        fs.rm_file(probe)
+    except OSError as error:
+        raise ValueError(f"the index {path} cannot be written ({error}); give a folder that can") from error
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Let one process at a time read the lists of an index and replace them; a killed one holds nothing.
+
+    Remote file systems, and local ones without locks, go without: there two changes in the same instant may lose one.
+    """
+    fs, root = fsspec.core.url_to_fs(path)
+    if is_remote(fs):
+        yield
+        return
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @dataclass(frozen=True)
@@ -181,7 +221,12 @@ def delete(path: str, ids: Sequence[str]) -> Deleted:
     path = path.rstrip("/")
     if not exists(f"{path}/index.parquet"):
         raise FileNotFoundError(f"{path} holds no index.parquet; give the folder that `curate dedup --index` wrote")
-    index, wanted = _open(path), pa.array(sorted(set(ids)), pa.string())
+    with _alone(path):
+        return _delete(_open(path), pa.array(sorted(set(ids)), pa.string()))
+
+
+def _delete(index: Index, wanted: pa.Array) -> Deleted:
+    path = index.path
     kept, left = (_where(index, kind, wanted) for kind in ("documents", "left"))
     before = _table(f"{path}/deleted.parquet", DELETED)
     kept = kept.filter(pa.compute.invert(pa.compute.is_in(kept["rank"], value_set=before["rank"].combine_chunks())))

@@ -4,7 +4,7 @@
     add_layer       documents with their shingle sets, keys by range, what left for whom; then `index.parquet`
 
 A run killed before the last act leaves the old index and files that nothing names; running it again finds those whole
-and goes on.
+and goes on. A run that is never finished leaves its folder; any that `index.parquet` does not list may be deleted.
 """
 
 from functools import partial
@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.corpus import Corpus, ShardWriter
+from curate.corpus import Corpus, ShardWriter, sweep
 from curate.dedup.candidates import INDEX_RANGES, NEAR, kinds
 from curate.dedup.decide import Each
 from curate.dedup.index import Index, commit
 from curate.dedup.layout import Layout
 from curate.dedup.order import pq_read
+from curate.dedup.passes import Job, digest
 from curate.dedup.shuffle import column, exists, gather, load, save
 from curate.document import ID
 
 KEYS_AT_ONCE = 2**16
 
 
-def new_layer(input_digest: str, layout: Layout, index: Index) -> dict[str, Any]:
+def new_layer(job: Job, layout: Layout, index: Index) -> dict[str, Any]:
     """Describe the layer that this corpus will be.
+
+    Its name is made of all that shapes its files, so that what a killed run left there is used by the same run only.
 
     Raises:
         ValueError: it is in the index already.
@@ -39,8 +42,10 @@ def new_layer(input_digest: str, layout: Layout, index: Index) -> dict[str, Any]
                 f"this corpus is in the index {index.path} already, as {layer['layer']}; its result was written when "
                 "it was added. To deduplicate it again, use another index"
             )
-    known = {"input": input_digest, "content": content, "before": index.state, "num_rows": layout.num_new}
-    return {"layer": f"{len(index.layers):04d}-{content[:8]}", "first_rank": index.num_docs, **known}
+    known = {"input": job.input, "content": content, "before": index.state, "num_rows": layout.num_new}
+    cut = [layout.blocks[unit].num_rows for unit in layout.new_blocks]
+    made = digest([job.input, content, job.step, index.state, cut])
+    return {"layer": f"{len(index.layers):04d}-{made}", "first_rank": index.num_docs, **known}
 
 
 def add_layer(layout: Layout, index: Index, layer: dict[str, Any], by_url: bool, each: Each) -> None:
@@ -50,6 +55,7 @@ def add_layer(layout: Layout, index: Index, layer: dict[str, Any], by_url: bool,
     each("indexing", partial(add_documents, layout, folder), layout.new_blocks)
     each("indexing", partial(add_keys, layout, folder), key_units(layout))
     commit(index, layout.settings, by_url, layer | {"num_kept": num_kept})
+    sweep(folder)
 
 
 def content_of(layout: Layout) -> str:

@@ -9,7 +9,9 @@ settings and the input, so that neither meets the other's scratch files.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -56,6 +58,7 @@ class Job:
     splits: tuple[Split, ...]
     by_url: bool = False
     index: str = ""  # the state of the index it is probed against
+    hold: bool = False  # read a small corpus once, and hold its batches in this process
 
     @property
     def step(self) -> str:
@@ -93,6 +96,23 @@ class Job:
         return (*([] if self.key is None else [self.key]), "length", "id")
 
 
+def read_batches(job: Job, split: Split, columns: list[str]) -> Iterable[Batch]:
+    """Return the batches of a split; those of a corpus that is held are read from the file but once."""
+    if not job.hold:
+        return job.corpus.read(split, columns)
+    return (batch.select(columns) for batch in _held(job.corpus, split))
+
+
+@cache
+def _held(corpus: Corpus, split: Split) -> list[Batch]:
+    return list(corpus.read(split))
+
+
+def let_go() -> None:
+    """Forget the batches that were held."""
+    _held.cache_clear()
+
+
 def sign_split(job: Job, split: Split) -> None:
     """Write what deciding needs to know of each document: 8 bytes a band and about 100 more."""
     if _exists(f"{job.work}/signed/{split.name}.parquet"):
@@ -100,7 +120,7 @@ def sign_split(job: Job, split: Split) -> None:
     columns = [TEXT, ID, *filter(None, (job.key, source_column(job.corpus.schema.names)))]
     columns += [URL] if job.by_url else []
     with ShardWriter(f"{job.work}/signed", split.name, sign_schema(job)) as writer:
-        for batch in job.corpus.read(split, list(dict.fromkeys(columns))):
+        for batch in read_batches(job, split, list(dict.fromkeys(columns))):
             writer.write(_sign(batch, job, split))
         writer.commit({})
 
@@ -137,7 +157,7 @@ def read_shingles(job: Job, unit: tuple[Split, NDArray[np.int64]]) -> tuple[NDAr
     """Return the sizes of the shingle sets of some rows of a split (ascending), and the sets one after the other."""
     split, rows = unit
     sizes, hashes, first = [], [], 0
-    for batch in job.corpus.read(split, [TEXT]):
+    for batch in read_batches(job, split, [TEXT]):
         inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + batch.num_rows)] - first
         if len(inside):
             texts = batch[TEXT].take(pa.array(inside))
@@ -158,7 +178,7 @@ def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
         ShardWriter(job.out, split.name, _schemas(job)[0]) as kept,
         ShardWriter(f"{job.out}/{DROPPED}", split.name, _schemas(job)[1]) as dropped,
     ):
-        for batch in job.corpus.read(split):
+        for batch in read_batches(job, split, job.corpus.schema.names):
             part = decided.slice(first, batch.num_rows)
             first += batch.num_rows
             joined = with_columns(batch, {name: part[name].combine_chunks() for name in part.column_names})

@@ -71,6 +71,7 @@ def plan(
     text_bytes: int | None = None,
     num_indexed: int = 0,
     indexed: bool = False,
+    hold: bool = False,
     id_bytes: int = 45,
 ) -> Plan:
     """Return what deduplicating some documents takes.
@@ -81,12 +82,15 @@ def plan(
         memory: bytes that one process may use.
         workers: tasks at a time.
         text_bytes: of all texts; 3,500 a document where it is not known.
+        hold: whether the texts are held in memory.
         id_bytes: mean length of an id.
 
     Raises:
         ValueError: the bound cannot hold, or there are more documents than 32 bits can number.
     """
     total = num_docs + num_indexed
+    if memory <= 0:
+        raise ValueError(f"a task cannot work in {memory:,} bytes of memory; allow {_bytes(MEMORY)}, the default")
     if total > MOST_DOCUMENTS:
         raise ValueError(f"{total:,} documents are more than one run can number ({MOST_DOCUMENTS:,}); split the corpus")
     room = min(memory - BASE_BYTES - ARRAY_BYTES * total, MOST_ROOM)
@@ -114,7 +118,10 @@ def plan(
         signature_bytes=signature,
         index_bytes=int(20 * settings.bands + 48 + id_bytes + 8 * shingles),
         disk_bytes=int(num_docs * (signature + _scratch(settings, id_bytes) + 0.1 * 8 * shingles)),
-        peak_bytes=ARRAY_BYTES * total + workers * (BASE_BYTES + task) + (BASE_BYTES if workers > 1 else 0),
+        peak_bytes=text * hold
+        + ARRAY_BYTES * total
+        + workers * (BASE_BYTES + task)
+        + (BASE_BYTES if workers > 1 else 0),
         seconds=_seconds(num_docs, text / 1e6, workers) + (text / 1e6 * INDEX_S / workers if indexed else 0),
     )
 

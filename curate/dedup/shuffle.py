@@ -11,6 +11,7 @@ import posixpath
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 
 from curate.corpus import is_remote
 
+PARTS = b"parts"  # of one piece of a file written in pieces
+
 
 def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
     """Write a file whose part i is parts[i]; all have one schema."""
@@ -28,6 +31,20 @@ def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
     def write(file: IO[bytes]) -> None:
         with pa.ipc.new_file(file, parts[0].schema) as writer:
             for part in parts:
+                writer.write_batch(part)
+
+    put(path, write)
+
+
+def scatter_pieces(path: str, pieces: Iterable[Sequence[pa.RecordBatch]]) -> None:
+    """Write a file piece by piece, of what is too large to be held at once; part i is parts i of all pieces."""
+
+    def write(file: IO[bytes]) -> None:
+        every = iter(pieces)
+        first = next(every)
+        schema = first[0].schema.with_metadata({PARTS: str(len(first))})
+        with pa.ipc.new_file(file, schema) as writer:
+            for part in chain(first, chain.from_iterable(every)):
                 writer.write_batch(part)
 
     put(path, write)
@@ -42,7 +59,10 @@ def read_part(path: str, part: int) -> pa.Table:
     """Read one part of one file."""
     fs, name = fsspec.core.url_to_fs(path)
     with fs.open(name, "rb") if is_remote(fs) else pa.OSFile(name) as file:
-        return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(part)])
+        reader = pa.ipc.open_file(file)
+        num_parts = int((reader.schema.metadata or {}).get(PARTS, reader.num_record_batches))
+        batches = [reader.get_batch(i) for i in range(part, reader.num_record_batches, num_parts)]
+        return pa.Table.from_batches(batches).replace_schema_metadata(None)
 
 
 def save(path: str, array: NDArray[Any]) -> None:

@@ -17,7 +17,7 @@ from curate.dedup.dedup import blocks_of
 from curate.dedup.layout import MOST, Block, Layout, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.order import keyed, rank
-from curate.dedup.shuffle import load
+from curate.dedup.shuffle import load, read_part, scatter_pieces
 
 Set = list[int]
 
@@ -192,7 +192,7 @@ def test_rank_is_score_then_length_then_id_and_what_has_no_score_is_last():
 def test_linking_gives_each_document_the_best_survivors_that_are_better_than_its_own():
     buckets, ranks = np.ones(5, dtype=np.uint32), np.arange(5, dtype=np.uint32)
     survivor = np.array([0, 1, 2, 2, 4], dtype=np.uint32)
-    pairs, more = link(buckets, ranks, survivor, first_new=0, most=2)
+    ((pairs, more),) = link(buckets, ranks, survivor, first_new=0, most=2)
     assert [(int(p) >> 32, int(p) & 0xFFFFFFFF) for p in pairs] == [
         (1, 0),
         (2, 0),
@@ -203,6 +203,31 @@ def test_linking_gives_each_document_the_best_survivors_that_are_better_than_its
         (4, 1),
     ]
     assert more
-    pairs, more = link(buckets, ranks, survivor, first_new=4, most=9)  # 0 to 3 are of the index
+    ((pairs, more),) = link(buckets, ranks, survivor, first_new=4, most=9)  # 0 to 3 are of the index
     assert [int(p) & 0xFFFFFFFF for p in pairs] == [0, 1, 2]
     assert not more
+
+
+@pytest.mark.parametrize("pairs_at_once", [1, 7, 64])
+def test_linking_piece_by_piece_finds_the_pairs_of_linking_at_once(pairs_at_once):
+    random = np.random.default_rng(3)
+    buckets, ranks = np.sort(random.integers(0, 9, 400)).astype(np.uint32), np.empty(400, dtype=np.uint32)
+    for bucket in range(9):
+        inside = buckets == bucket
+        ranks[inside] = np.sort(random.choice(500, inside.sum(), replace=False))
+    survivor = np.arange(500, dtype=np.uint32)
+    leaves = np.flatnonzero(random.random(500) < 0.4)
+    survivor[leaves] = random.integers(0, leaves + 1)
+    ((whole, more),) = link(buckets, ranks, survivor, 50, 3)
+    pieces = list(link(buckets, ranks, survivor, 50, 3, pairs_at_once))
+    assert len(pieces) > 1
+    assert np.array_equal(np.unique(np.concatenate([pairs for pairs, _ in pieces])), whole)
+    assert any(crowded for _, crowded in pieces) == more
+
+
+def test_parts_written_in_pieces_are_read_back_whole(tmp_path):
+    def batch(*values):
+        return pa.record_batch({"x": pa.array(values, pa.int64())})
+
+    scatter_pieces(str(tmp_path / "f"), iter([[batch(1, 2), batch(3)], [batch(), batch(4)], [batch(5), batch()]]))
+    assert [read_part(str(tmp_path / "f"), part)["x"].to_pylist() for part in (0, 1)] == [[1, 2, 5], [3, 4]]

@@ -290,3 +290,28 @@ def test_a_run_killed_in_any_phase_resumes_to_the_same_bytes(tmp_path, documents
     left = {name: data for name, data in files(out).items() if not name.endswith(".tmp")}
     assert left == files(tmp_path / "whole")
     assert resumed == whole
+
+
+def test_columns_of_a_wrong_type_and_an_output_inside_the_input_are_named(tmp_path, documents):
+    graded = write_corpus(tmp_path / "graded", documents(["x", "y"], score=["good", "bad"]).to_batches())
+    with pytest.raises(ValueError, match=r"'score' of .*, which ranks copies, is of type string; write it as numbers"):
+        dedup(graded, str(tmp_path / "out"))
+    empty = pa.table({"id": ["a"], "text": pa.nulls(1)})
+    with pytest.raises(ValueError, match=r"'text' of .* is of type null; write texts as strings"):
+        dedup(write_corpus(tmp_path / "empty", empty.to_batches()), str(tmp_path / "out"))
+    source = write_corpus(tmp_path / "in", documents(["x", "y"]).to_batches())
+    with pytest.raises(ValueError, match="inside of the input and would become part of it"):
+        dedup(source, str(tmp_path / "in" / "unique"))
+    assert len(dedup(source, str(tmp_path / "in" / "_unique")).ranked_by) == 2
+
+
+def test_a_full_disk_says_which_phase_stopped_and_the_next_run_goes_on(tmp_path, documents):
+    source = write_corpus(tmp_path / "in", documents([f"text {i} of {i * i} words" for i in range(3000)]).to_batches())
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))\n"
+    command = [sys.executable, "-c", small + RUN, source.path, str(tmp_path / "out")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert "out: signing stopped (" in said
+    assert "File too large). Mend that (free space" in said
+    dedup(source, str(tmp_path / "out"))
+    dedup(source, str(tmp_path / "whole"))
+    assert Corpus(tmp_path / "out").table().equals(Corpus(tmp_path / "whole").table())

@@ -1,10 +1,12 @@
 """Corpora in turn equal one batch in which the older ones win; deletions; kills; refusals."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -172,11 +174,7 @@ def test_after_a_deletion_later_dumps_see_an_index_without_the_deleted_documents
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.endswith(".tmp")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 RUN = """
@@ -218,6 +216,49 @@ def test_a_run_that_was_held_against_another_index_is_not_mixed_with_it(tmp_path
     dedup(corpus_of(tmp_path / "b", [page("y", words(Random(2)))]), tmp_path / "B", index=index)
     with pytest.raises(ValueError, match="made with other settings or from another input"):
         dedup(corpus_of(tmp_path / "c", [page("z", text)]), tmp_path / "B", index=index)
+
+
+def test_what_a_killed_merge_left_is_not_used_by_a_run_that_ranks_otherwise(tmp_path):
+    source, index = corpus_of(tmp_path / "in", crowd(3, 120)), tmp_path / "index"
+    dedup(source, tmp_path / "A", settings=SMALL, index=str(index), **NO_LIMIT)
+    (index / "index.parquet").unlink()  # as if killed before the act that counts
+    dedup(source, tmp_path / "B", settings=SMALL, index=str(index), key=None, **NO_LIMIT)
+    (layer,) = pq.read_table(index / "index.parquet")["layer"].to_pylist()
+    assert kept(tmp_path / "A") != kept(tmp_path / "B")
+    assert set(pq.read_table(index / layer / "documents")["id"].to_pylist()) == kept(tmp_path / "B")
+
+
+def test_of_two_merges_at_once_the_later_is_refused_and_runs_again(tmp_path):
+    text, index = words(Random(1)), str(tmp_path / "index")
+    first = corpus_of(tmp_path / "a", [page("x", text), page("z", [*text[:-1], "other"])])
+    second = corpus_of(tmp_path / "b", [page("y", text, 2.0)])
+
+    def meanwhile(_: object) -> None:
+        dedup(second, tmp_path / "B", index=index)
+
+    with pytest.raises(ValueError, match=r"changed by another run meanwhile.* delete its output folder and run"):
+        dedup(first, tmp_path / "A", index=index, on_plan=meanwhile)
+    with pytest.raises(ValueError, match=r"held against another state of the index.* Delete this output folder"):
+        dedup(first, tmp_path / "A", index=index)
+    shutil.rmtree(tmp_path / "A")
+    dedup(first, tmp_path / "A", index=index)
+    assert (kept(tmp_path / "B"), kept(tmp_path / "A")) == ({"y"}, set())
+
+
+def test_deletions_at_once_all_count(tmp_path):
+    index = str(tmp_path / "index")
+    dedup(corpus_of(tmp_path / "a", [page(f"d{i}", words(Random(i))) for i in range(12)]), tmp_path / "A", index=index)
+    with ThreadPoolExecutor(12) as pool:
+        done = list(pool.map(lambda i: delete(index, [f"d{i}"]).num_deleted, range(12)))
+    assert done == [1] * 12
+    assert delete(index, [f"d{i}" for i in range(12)]).num_deleted == 0
+
+
+def test_an_index_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"the index .*file cannot be written .*File exists"):
+        dedup(corpus_of(tmp_path / "a", [page("x", ["x"])]), tmp_path / "A", index=str(tmp_path / "file"))
+    assert not (tmp_path / "A").exists()
 
 
 def test_the_index_says_its_cost_and_holds_the_sets_it_verifies_with(tmp_path):
