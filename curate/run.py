@@ -42,7 +42,7 @@ from curate.progress import Progress
 from curate.stage import Rule, Stage, stage_name
 from curate.tally import Tally
 
-FORMAT = 1  # of receipts and shards; raised when the same stages would give other bytes
+FORMAT = 2  # of receipts and shards; raised when the same stages would give other bytes
 POISON_SHARE, POISON_ROWS = (
     0.01,
     10,

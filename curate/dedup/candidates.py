@@ -34,7 +34,9 @@ NEAR, EXACT, URL_KIND = "near", "exact", "url"
 SHIFT = np.uint64(32)
 LOW = np.uint64(2**32 - 1)
 INDEX_RANGES = 16  # files of one kind in one layer of the index, by the highest bits of the key
-PAIRS_AT_ONCE = 2**20  # some 75 MB with what sorting takes; all documents of a range may share one band, and be linked with 64 each
+PAIRS_AT_ONCE = (
+    2**20
+)  # some 75 MB with what sorting takes; all documents of a range may share one band, and be linked with 64 each
 GROUPS_AT_ONCE = 64  # row groups of 4096 entries
 
 
