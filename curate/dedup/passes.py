@@ -15,7 +15,6 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +24,7 @@ from curate.corpus import DROPPED, Corpus, ShardWriter, Split
 from curate.dedup.exact import exact_hashes
 from curate.dedup.guard import source_column, sources
 from curate.dedup.minhash import MinHash, band_keys, signatures
+from curate.dedup.shuffle import exists
 from curate.dedup.url import url_hashes
 from curate.dedup.verify import shingle_sets
 from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
@@ -115,7 +115,7 @@ def let_go() -> None:
 
 def sign_split(job: Job, split: Split) -> None:
     """Write what deciding needs to know of each document: 8 bytes a band and about 100 more."""
-    if _exists(f"{job.work}/signed/{split.name}.parquet"):
+    if exists(f"{job.work}/signed/{split.name}.parquet"):
         return
     columns = [TEXT, ID, *filter(None, (job.key, source_column(job.corpus.schema.names)))]
     columns += [URL] if job.by_url else []
@@ -170,7 +170,7 @@ def read_shingles(job: Job, unit: tuple[Split, NDArray[np.int64]]) -> tuple[NDAr
 
 def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
     """Write the rows that stay, and as evidence those that leave; the kept shard comes last, with the receipt."""
-    if _exists(f"{job.out}/{split.name}.parquet"):
+    if exists(f"{job.out}/{split.name}.parquet"):
         return
     decided = Corpus(f"{job.decided}/{split.name}.parquet").table().combine_chunks()
     tally, first = Tally.of_steps(["input", job.step]), 0
@@ -206,11 +206,6 @@ def _schemas(job: Job) -> tuple[pa.Schema, pa.Schema]:
     kept = {name: kind for name, kind in (known | size).items() if name not in marks}
     dropped = {name: kind for name, kind in (known | marks).items() if name not in (*heavy, CLUSTER_SIZE)}
     return pa.schema(list(kept.items())), pa.schema(list(dropped.items()))
-
-
-def _exists(path: str) -> bool:
-    fs, name = fsspec.core.url_to_fs(path)
-    return bool(fs.exists(name))
 
 
 def digest(value: Any) -> str:

@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curate.dedup.words import GAMMA, SHINGLES, code_point_kinds, folded_size, hash_words, max_words, mix
+from curate.text.arrow import strings
 
 Unit = str  # one of words.SHINGLES
 
@@ -39,14 +40,8 @@ def text_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
         texts = pc.cast(texts, pa.large_string())
     if texts.null_count:
         texts = pc.fill_null(texts, "")
-    _, starts, data = texts.buffers()
-    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    empty = len(texts) == 0 or starts is None
-    offsets = (
-        np.zeros(1, width) if empty else np.frombuffer(starts, width)[texts.offset : texts.offset + len(texts) + 1]
-    )
-    bytes_ = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-    return bytes_, offsets.astype(np.int64)
+    found = strings(texts)
+    return found.data, found.starts
 
 
 def powers(size: int) -> NDArray[np.uint64]:
