@@ -10,7 +10,8 @@ Four phases: sign every document (band keys and hashes, to `unique/_work`), deci
 link, verify, settle), hold the decision against the limits, write. All is work on splits, blocks and ranges, but for
 one pass in this process that takes 21 bytes a document; `curate.dedup.plan` says beforehand what the whole takes. Each
 file appears whole, so a killed run goes on where it stopped, and with the same survivors, because they depend on the
-set of documents alone. A limit exceeded stops before anything is written, and what was signed serves the next try.
+set of documents alone; a corpus small enough to be held in memory is decided again, from its signatures. A limit
+exceeded stops before anything is written, and what was signed serves the next try.
 
 With `index`, the corpus is held against every corpus added before it, of which nothing changes (older documents win),
 and is then added itself; see `curate.dedup.index`.
@@ -40,13 +41,13 @@ from curate.dedup.passes import SCORE, WORK, Job, digest, let_go, read_shingles,
 from curate.dedup.plan import MEMORY, Plan, plan
 from curate.dedup.refuse import TooMuchRemovedError, refuse
 from curate.dedup.report import DedupReport, report_of
-from curate.dedup.shuffle import exists
+from curate.dedup.shuffle import HELD, exists, forget
 from curate.document import ID, TEXT, URL
 from curate.progress import Progress
 
 __all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 
-HELD_SHARE = 0.25  # of the memory; smaller corpora, and their candidates' shingles, are held in this process
+HELD_SHARE = 0.25  # of the memory; smaller corpora, and all that deciding on them writes, are held in this process
 
 
 def dedup(
@@ -122,6 +123,7 @@ def dedup(
             add_layer(layout, against, layer, by_url, each)
     finally:
         let_go()
+        forget()
     _forget_work(job)
     return report_of(job, plan=planned, seconds=time.monotonic() - start, peak_bytes=_peak_bytes())
 
@@ -189,8 +191,9 @@ def _layout(job: Job, planned: Plan, index: Index) -> Layout:
     blocks = tuple(blocks_of(_signed_files(job), [split.num_rows or 0 for split in job.splits], planned.block_docs))
     cuts = (planned.num_ranges, planned.num_strips, planned.block_docs)
     settings = job.settings
+    shape = digest([settings.threshold, settings.similarity, job.by_url, cuts, job.index])
     return Layout(
-        work=f"{job.work}/decide-{digest([settings.threshold, settings.similarity, job.by_url, cuts, job.index])}",
+        work=f"{HELD if job.hold else ''}{job.work}/decide-{shape}",
         settings=settings,
         threshold=settings.threshold,
         by_url=job.by_url,

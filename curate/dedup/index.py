@@ -46,7 +46,7 @@ from curate.dedup.passes import digest
 from curate.dedup.shuffle import column, exists, put
 from curate.document import ID
 
-FORMAT = 1  # of the files
+FORMAT = 2  # of the files
 LAYERS = pa.schema(
     [
         ("layer", pa.string()),

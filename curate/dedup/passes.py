@@ -30,7 +30,7 @@ from curate.dedup.verify import shingle_sets
 from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
 from curate.tally import Tally
 
-FORMAT = 2  # of receipts and shards; raised when the same settings would give other bytes
+FORMAT = 3  # of receipts and shards; raised when the same settings would give other bytes
 SCORE = "score"
 CLUSTER_SIZE = "minhash_cluster_size"  # FineWeb2's name
 WORK = "_work"

@@ -82,7 +82,7 @@ def plan(
         memory: bytes that one process may use.
         workers: tasks at a time.
         text_bytes: of all texts; 3,500 a document where it is not known.
-        hold: whether the texts are held in memory.
+        hold: whether the texts, and what deciding writes, are held in memory.
         id_bytes: mean length of an id.
 
     Raises:
@@ -107,6 +107,7 @@ def plan(
     task = max(entries // num_ranges * ENTRY_BYTES, min(num_docs * BLOCK_BYTES, room))
     signature = 8 * settings.bands + 16 + 24 + id_bytes
     shingles = text / max(num_docs, 1) / WORD_BYTES
+    scratch = int(num_docs * (_scratch(settings, id_bytes) + 0.1 * 8 * shingles))
     return Plan(
         num_docs=num_docs,
         num_indexed=num_indexed,
@@ -117,8 +118,8 @@ def plan(
         num_strips=max(1, -(-num_docs * RANKING_BYTES // room)),
         signature_bytes=signature,
         index_bytes=int(20 * settings.bands + 48 + id_bytes + 8 * shingles),
-        disk_bytes=int(num_docs * (signature + _scratch(settings, id_bytes) + 0.1 * 8 * shingles)),
-        peak_bytes=text * hold
+        disk_bytes=num_docs * signature + scratch * (not hold),
+        peak_bytes=(text + scratch) * hold
         + ARRAY_BYTES * total
         + workers * (BASE_BYTES + task)
         + (BASE_BYTES if workers > 1 else 0),

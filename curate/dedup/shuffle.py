@@ -4,7 +4,8 @@
     gather(["work/entries/0.arrow", "work/entries/1.arrow"], part=1)      a table
 
 Each part is one record batch of an Arrow IPC file, so a reader seeks to its bytes and reads nothing else. Files appear
-whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk.
+whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk. A run
+that holds its small corpus in this process holds them as well, under names that begin with `HELD`.
 """
 
 import posixpath
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from curate.corpus import is_remote
 
 PARTS = b"parts"  # of one piece of a file written in pieces
+HELD = "held:"
+_held: dict[str, pa.Buffer] = {}
 
 
 def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
@@ -57,21 +60,29 @@ def gather(paths: Iterable[str], part: int) -> pa.Table:
 
 def read_part(path: str, part: int) -> pa.Table:
     """Read one part of one file."""
-    fs, name = fsspec.core.url_to_fs(path)
-    with fs.open(name, "rb") if is_remote(fs) else pa.OSFile(name) as file:
+    with _open(path) as file:
         reader = pa.ipc.open_file(file)
         num_parts = int((reader.schema.metadata or {}).get(PARTS, reader.num_record_batches))
         batches = [reader.get_batch(i) for i in range(part, reader.num_record_batches, num_parts)]
         return pa.Table.from_batches(batches).replace_schema_metadata(None)
 
 
+def _open(path: str) -> Any:
+    if path.startswith(HELD):
+        return pa.BufferReader(_held[path])
+    fs, name = fsspec.core.url_to_fs(path)
+    return fs.open(name, "rb") if is_remote(fs) else pa.OSFile(name)
+
+
 def save(path: str, array: NDArray[Any]) -> None:
     """Write an array's bytes."""
-    put(path, lambda file: array.tofile(file))
+    put(path, lambda file: file.write(np.ascontiguousarray(array).data))
 
 
 def load(path: str, dtype: type[Any] = np.uint32) -> NDArray[Any]:
     """Open an array: mapped into memory where the file is local, so that tasks on one machine share it."""
+    if path.startswith(HELD):
+        return np.frombuffer(_held[path], dtype)
     fs, name = fsspec.core.url_to_fs(path)
     if is_remote(fs):
         return np.frombuffer(fs.cat_file(name), dtype)
@@ -80,6 +91,11 @@ def load(path: str, dtype: type[Any] = np.uint32) -> NDArray[Any]:
 
 def put(path: str, write: Any) -> None:
     """Let `write` fill a temporary file, and give it its name."""
+    if path.startswith(HELD):
+        stream = pa.BufferOutputStream()
+        write(stream)
+        _held[path] = stream.getvalue()
+        return
     fs, name = fsspec.core.url_to_fs(path)
     folder = posixpath.dirname(name)
     fs.makedirs(folder, exist_ok=True)
@@ -98,8 +114,15 @@ def put(path: str, write: Any) -> None:
 
 def exists(path: str) -> bool:
     """Tell whether a file is there, and so whole."""
+    if path.startswith(HELD):
+        return path in _held
     fs, name = fsspec.core.url_to_fs(path)
     return bool(fs.exists(name))
+
+
+def forget() -> None:
+    """Let go of the files that are held in this process."""
+    _held.clear()
 
 
 def cut(sorted_parts: NDArray[Any], num_parts: int) -> list[slice]:
