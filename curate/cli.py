@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from curate.tally import Tally
     from curate.teacher.client import Teacher
     from curate.teacher.rubric import Rubric
+    from curate.train.held_out import HeldOut
     from curate.train.loop import Trained
 
 app = App(
@@ -34,7 +35,7 @@ app = App(
 Out = Annotated[str, Parameter(name=["--out", "-o"])]
 Engine = Annotated[str | None, Parameter(name="--ray")]
 Number = Annotated[int, Parameter(name=["-n", "--num"])]
-Kind = Literal["warc", "jsonl", "parquet", "code"] | None
+Kind = Literal["warc", "jsonl", "parquet", "code", "archive"] | None
 Inputs = Annotated[list[str], Parameter(negative=())]
 
 
@@ -75,6 +76,7 @@ def filter(
     rules: Inputs = ["fineweb"],  # noqa: B006  cyclopts copies it
     urls: str | None = None,
     pii: bool = False,
+    secrets: bool = False,
     lid: str | None = None,
     keep_text: bool = False,
     allow_empty: bool = False,
@@ -94,6 +96,7 @@ def filter(
         urls: drop pages by their URL first: `default` is the small lists that ship, else a file of domains or a
             folder of UT1's lists.
         pii: put others in the place of e-mail and public IP addresses, last.
+        secrets: put <KEY> or <PASSWORD> in the place of keys, tokens and passwords; each is told by `curate why`.
         lid: fastText model that tells languages: path, URL or hub name, such as cis-lmu/glotlid; lid.176 by default.
             With fineweb2, `columns` believes the `language` and `language_script` of the input.
         keep_text: keep the text of dropped documents too.
@@ -107,13 +110,15 @@ def filter(
     from curate.signals.pii import ReplaceAddresses
     from curate.signals.rules import stages as stages_of
     from curate.signals.rules import url_stages
+    from curate.signals.secrets import ReplaceSecrets
 
     held: list[Stage] = [stage for name in rules for stage in stages_of(name, lid=lid)]
     if lid is not None and held == [stage for name in rules for stage in stages_of(name)]:
         raise ValueError(f"--lid {lid}: {', '.join(rules)} never ask for the language; leave it out, or add a set")
     opened = open_input(source, kind)
     first = url_stages(None if urls == "default" else urls) if urls else ()
-    last = (ReplaceAddresses(),) if pii else ()
+    of_code = "path" in opened.schema.names
+    last = (*([ReplaceSecrets()] if secrets else []), *([ReplaceAddresses(code=of_code)] if pii else []))
     stages: tuple[Stage, ...] = (*first, *to_text(opened), *held, *last)
     engine = {"ray": ray, "workers": workers}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
@@ -220,6 +225,7 @@ def fit(
     classifier: str = "web_edu",
     documents: str | None = None,
     at_least: int = 3,
+    languages: Inputs = [],  # noqa: B006  cyclopts copies it
     held_out: float = 0.0,
     folds: int = 5,
     seed: int = 0,
@@ -232,6 +238,8 @@ def fit(
         classifier: name of the quality; its score becomes the column NAME.score.
         documents: Parquet with the texts by id, where the labels hold none.
         at_least: the grade from which a document counts as good in the measures.
+        languages: those with a calibration to themselves, by the column `language`; documents of all other languages
+            share one. By default all are calibrated together.
         held_out: a share of the documents, such as 0.3, to learn nothing from: measures and certificates are then of
             this very model, not of its siblings in cross-validation.
         folds: of the cross-validation.
@@ -240,7 +248,7 @@ def fit(
     from curate.classify.fit import fit as learn
 
     options = {"documents": documents, "at_least": at_least, "held_out": held_out, "folds": folds, "seed": seed}
-    print(learn(labels, out, classifier=classifier, **options))  # type: ignore[arg-type]
+    print(learn(labels, out, classifier=classifier, languages=tuple(languages), **options))  # type: ignore[arg-type]
 
 
 @app.command
@@ -333,6 +341,35 @@ def threshold(
 
 
 @app.command
+def concatenate(
+    source: str,
+    *,
+    out: Out,
+    by: Literal["repo", "file"] = "repo",
+    max_chars: int = 65_536,
+    named: float = 1.0,
+    seed: int = 0,
+    kind: Kind = None,
+) -> None:
+    """Put the files of each repository of code together, in the order of their paths, with StarCoder2's separators.
+
+    Args:
+        source: a corpus, table or folder of source files; local, s3://, gs:// or hf://.
+        out: folder of the corpus to write.
+        by: repo for documents of repositories; file for one of each file, under the same separators.
+        max_chars: of a document; what is larger is several, cut between files where it can be.
+        named: share of the repositories whose name and paths are written; StarCoder2 wrote half.
+        seed: of the draw of those.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
+    """
+    from curate.concatenate import concatenate as write
+
+    done = write(open_input(source, kind), out, by=by, max_chars=max_chars, named=named, seed=seed)
+    rows = [("files", f"{done.files:,}"), ("without text", f"{done.without_text:,}")]
+    print_table(("", ""), [*rows, ("documents", f"{done.documents:,}")])
+
+
+@app.command
 def dedup(
     source: str | None = None,
     *,
@@ -405,35 +442,129 @@ def delete_from(index: str | None, path: str, source: str | None) -> None:
 
 
 @app.command
+def decontaminate(
+    source: str,
+    *,
+    out: Out,
+    against: str,
+    method: Inputs = ["ngram", "ast"],  # noqa: B006  cyclopts copies it
+    only: Inputs = [],  # noqa: B006
+    fields: str = "",
+    max_share: float | None = None,
+    max_run: int | None = None,
+    tau: float | None = None,
+    passages: bool = False,
+    cut: Literal["document", "span"] = "document",
+    keep_text: bool = False,
+    allow_empty: bool = False,
+    ray: Engine = None,
+    workers: int | None = None,
+    kind: Kind = None,
+    limit: int | None = None,
+) -> None:
+    """Drop the documents in which benchmarks stand, and say which item of which benchmark was found where.
+
+    Every hit stays in the column decontaminate.hits, of dropped documents and of kept ones below the bound, so that a
+    bound can be moved later: curate replay OUT -o other --bound 'decontaminate.ngram<=0.8'
+
+    Args:
+        source: corpus, JSONL, Parquet or a folder of code; local, s3://, gs:// or hf://.
+        out: folder of the corpus to write; what is dropped goes to OUT/dropped with the evidence.
+        against: file or folder of benchmarks, JSON lines or Parquet; each file is one benchmark.
+        method: ngram (runs of words, confirmed by alignment: text and code), ast (syntax trees: Python solutions that
+            were renamed or reformatted); both by default.
+        only: benchmarks whose names contain this, such as humaneval; repeat it, or part them by commas.
+        fields: what the fields of unknown benchmarks are: question=FIELD,answer=FIELD,choices=...,passage=...,
+            solution=...,id=...
+        max_share: of an item's words; a document with more of one leaves. 0.5 by default, which is cosmopedia's.
+        max_run: words in a row of any item; a document with more leaves too: 12 is the 13-gram rule of GPT-3 and
+            FineMath, 11 is datatrove's. Without it runs are evidence only.
+        tau: match rate of syntax trees from which a document leaves; phi-1 tried .8 to .95.
+        passages: let a passage that a question is about count without the question too.
+        cut: drop the document, or cut out only the span and 200 characters on either side, as GPT-3 did.
+        keep_text: keep the text of dropped documents too.
+        allow_empty: accept that nothing is kept.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: splits at a time; needs --ray.
+        kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
+        limit: read no more than about this many documents.
+    """
+    from curate.decontaminate import Fields
+    from curate.decontaminate import decontaminate as clean
+
+    asked = {"max_share": max_share, "max_run": max_run, "tau": tau, "passages": passages, "cut": cut}
+    names = {"methods": split_commas(method), "only": split_commas(only), "fields": Fields.parse(fields)}
+    rest = {"keep_text": keep_text, "allow_empty": allow_empty, "ray": ray, "workers": workers, "limit": limit}
+    report = clean(open_input(source, kind), out, against, **asked, **names, **rest)  # type: ignore[arg-type]
+    show(report.tally)
+    print(report)
+
+
+def split_commas(said: Sequence[str]) -> list[str]:
+    """Read `a,b c` and `a b c` alike."""
+    return [name for item in said for name in item.split(",") if name]
+
+
+@app.command
 def tokenize(
     sources: Inputs,
     *,
     out: Out,
     vocab: int = 49_152,
     tokenizer: str | None = None,
+    sample_bytes: int = 500_000_000,
+    also: Sequence[Literal["nanotron", "megatron"]] = (),
+    beside: Sequence[str] = (),
+    by: str | None = None,
+    markup: bool = False,
+    seed: int = 0,
     ray: Engine = None,
     workers: int | None = None,
 ) -> None:
     """Turn corpora into token shards, with a tokenizer learned from them or a given one.
 
     Args:
-        sources: one or more corpora of Parquet shards.
+        sources: one or more corpora of documents, each optionally with its weight in the tokenizer's sample:
+            `runs/edu:0.7 runs/code:0.3`. Without weights every corpus gives the same share of its documents.
         out: folder for tokens; each corpus gets a subfolder of its name, the tokenizer OUT/tokenizer.
         vocab: size of the vocabulary to learn.
         tokenizer: folder of a Hugging Face tokenizer to use instead of learning one.
+        sample_bytes: text to learn the tokenizer from.
+        also: write the tokens for another trainer too, into OUT/NAME-nanotron (.ds) or OUT/NAME-megatron (.bin, .idx).
+        beside: folders of other tokenizers, to compare bytes per token on a sample of each corpus.
+        by: a column, such as `source` or `language`; bytes per token for each of its values.
+        markup: read `<repo_name>`, `<file_sep>` and other special tokens where a text spells them; never its end.
+        seed: of the tokenizer's sample.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
         workers: splits at a time; needs --ray.
     """
     from curate.tokenizer.bpe import train_tokenizer
+    from curate.tokenizer.fertility import fertilities, texts_by
+    from curate.tokenizer.formats import FORMATS
     from curate.tokenizer.pack import tokenize as pack
 
-    folder = tokenizer or str(train_tokenizer(sources, f"{out}/tokenizer", vocab_size=vocab))
-    rows = []
-    for source in sources:
-        tokens = pack(source, f"{out}/{Path(source).name}", tokenizer=folder, ray=ray, workers=workers)
+    paths = weights(sources)
+    opened = {path: open_text(path) for path in paths}
+    weighted = [(opened[path], weight) for path, weight in paths.items()]
+    learn_from = weighted if len(set(paths.values())) > 1 else list(opened.values())
+    how = {"vocab_size": vocab, "sample_bytes": sample_bytes, "seed": seed}
+    folder = tokenizer or str(train_tokenizer(learn_from, f"{out}/tokenizer", **how))
+    names, rows = subfolders(list(paths)), []
+    for path, source in opened.items():
+        place = f"{out}/{names[path]}"
+        tokens = pack(source, place, tokenizer=folder, markup=markup, ray=ray, workers=workers)
+        for kind in also:
+            FORMATS[kind](tokens, f"{place}-{kind}")
         fertility = tokens.num_bytes / (tokens.num_tokens - tokens.num_documents)  # without the ends of documents
-        rows.append((source, f"{tokens.num_documents:,}", f"{tokens.num_tokens:,}", f"{fertility:.2f}"))
+        rows.append((path, f"{tokens.num_documents:,}", f"{tokens.num_tokens:,}", f"{fertility:.2f}"))
     print_table(("corpus", "documents", "tokens", "bytes/token"), rows)
+    if beside or by:
+        compared = {"this one": folder, **{Path(other).name: other for other in beside}}
+        lines = []
+        for path, source in opened.items():
+            for kind, found in fertilities(texts_by(source, by), compared).items():
+                lines.append((f"{names[path]} {kind}" if by else path, *(f"{value:.2f}" for value in found.values())))
+        print_table(("bytes/token", *compared), lines)
 
 
 @app.command
@@ -445,48 +576,149 @@ def pretrain(
     num_tokens: int = 10_000_000,
     seq_len: int = 512,
     batch_tokens: int = 8192,
-    lr: float = 3e-3,
+    optimizer: Literal["adamw", "muon"] = "adamw",
+    lr: float | None = None,
+    warmup: int | None = None,
+    decay: int | None = None,
+    shape: Literal["linear", "1-sqrt", "cosine"] = "1-sqrt",
+    z_loss: float = 0.0,
+    mask_documents: bool = False,
     seed: int = 0,
     checkpoint_every: int | None = None,
+    keep: int | None = None,
+    held_out: Inputs = [],  # noqa: B006  cyclopts copies it
+    evaluate_every: int | None = None,
+    micro_tokens: int = 16_384,
+    threads: int | None = None,
     device: str | None = None,
+    precision: Literal["float32", "bfloat16"] | None = None,
+    compile: bool | None = None,
+    ray: Engine = None,
+    workers: int = 1,
+    sharding: Literal["ddp", "fsdp"] = "ddp",
+    track: Literal["trackio", "wandb"] | None = None,
+    stop_after: int | None = None,
 ) -> None:
     """Train a Llama-style model on token shards: warm-up, stable phase, decay. Run it again to go on after a stop.
 
     Args:
-        tokens: token folders from `curate tokenize`, each optionally weighted: `web=tokens/web:0.7`.
-        out: folder for checkpoints, log.jsonl and OUT/model, which transformers loads.
-        model: 1m, 5m, 15m, 30m, 135m, 360m or 1.7b; the larger ones have SmolLM's shapes.
+        tokens: token folders from `curate tokenize`, each optionally weighted: `tokens/web:0.7`.
+        out: folder for checkpoints, log.jsonl and OUT/hf, which transformers loads.
+        model: 1m, 5m, 15m, 30m; 135m, 360m, 1.7b with SmolLM's shapes; phi-1-small, phi-1.
         num_tokens: to train on.
         seq_len: tokens in a window.
         batch_tokens: tokens in one step.
-        lr: peak learning rate.
+        optimizer: adamw, or muon for the matrices with adamw for embeddings and norms.
+        lr: peak learning rate; 3e-3 by default.
+        warmup: steps; 2 % of the run by default.
+        decay: steps; a fifth of the run by default, 0 leaves a stable phase to anneal from.
+        shape: of the decay; cosine has no stable phase.
+        z_loss: weight of the squared log of the softmax's denominator, such as 1e-4.
+        mask_documents: keep attention within documents.
         seed: of the weights and of the order of the data.
-        checkpoint_every: steps between checkpoints.
+        checkpoint_every: steps between checkpoints; a tenth of the run by default.
+        keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
+        held_out: token folders to measure bits per byte on, at the end and every `evaluate_every` steps.
+        evaluate_every: steps between these measurements.
+        micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
+        threads: of this process.
         device: cpu or cuda; the GPU by default where there is one.
+        precision: of the products; bfloat16 on GPUs by default.
+        compile: torch.compile; on GPUs by default.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: processes that share each step's batch, a GPU each where there are any; needs --ray, or torchrun.
+        sharding: ddp, or fsdp for models that do not fit beside their optimiser.
+        track: also send the values to trackio or wandb.
+        stop_after: stop after this step; the next call goes on.
     """
     from curate.train.loop import pretrain as train
 
-    sizes = {"num_tokens": num_tokens, "seq_len": seq_len, "batch_tokens": batch_tokens, "lr": lr}
-    rest = {"seed": seed, "checkpoint_every": checkpoint_every, "device": device}
-    show_trained(train(weights(tokens), out, model=model, **sizes, **rest))  # type: ignore[arg-type]
+    trained = train(
+        weights(tokens), out, model=model, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens,
+        optimizer=optimizer, lr=lr, warmup=warmup, decay=decay, shape=shape, z_loss=z_loss,
+        mask_documents=mask_documents, seed=seed, checkpoint_every=checkpoint_every, keep=keep,
+        evaluate=look_at(held_out, mask_documents), evaluate_every=evaluate_every, micro_tokens=micro_tokens,
+        threads=threads, device=device, precision=precision, compile=compile, ray=ray, workers=workers,
+        sharding=sharding, track=track, stop_after=stop_after,
+    )  # fmt: skip
+    show_trained(trained)
 
 
 @app.command
 def anneal(
-    checkpoint: str, tokens: Inputs, *, out: Out, num_tokens: int | None = None, device: str | None = None
+    checkpoint: str,
+    tokens: Inputs,
+    *,
+    out: Out,
+    num_tokens: int | None = None,
+    shape: Literal["linear", "1-sqrt", "constant"] = "1-sqrt",
+    seed: int | None = None,
+    checkpoint_every: int | None = None,
+    keep: int | None = None,
+    held_out: Inputs = [],  # noqa: B006  cyclopts copies it
+    evaluate_every: int | None = None,
+    micro_tokens: int = 16_384,
+    threads: int | None = None,
+    device: str | None = None,
+    precision: Literal["float32", "bfloat16"] | None = None,
+    compile: bool | None = None,
+    ray: Engine = None,
+    workers: int = 1,
+    sharding: Literal["ddp", "fsdp"] = "ddp",
+    track: Literal["trackio", "wandb"] | None = None,
+    stop_after: int | None = None,
 ) -> None:
     """Decay the learning rate from a stable-phase checkpoint on another mixture, such as the best data only.
 
     Args:
         checkpoint: folder of a checkpoint, or of a run, whose last one is taken.
         tokens: token folders, each optionally weighted: `tokens/web:0.7`.
-        out: folder for checkpoints, log.jsonl and OUT/model.
+        out: folder for checkpoints, log.jsonl and OUT/hf.
         num_tokens: to train on; a quarter of what came before by default.
-        device: cpu or cuda.
+        shape: of the decay; constant goes on with the stable phase.
+        seed: of the order of the data; the one before by default, and then corpora go on where they were.
+        checkpoint_every: steps between checkpoints; a tenth of the run by default.
+        keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
+        held_out: token folders to measure bits per byte on, at the end and every `evaluate_every` steps.
+        evaluate_every: steps between these measurements.
+        micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
+        threads: of this process.
+        device: cpu or cuda; the GPU by default where there is one.
+        precision: of the products; bfloat16 on GPUs by default.
+        compile: torch.compile; on GPUs by default.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: processes that share each step's batch, a GPU each where there are any; needs --ray, or torchrun.
+        sharding: ddp, or fsdp for models that do not fit beside their optimiser.
+        track: also send the values to trackio or wandb.
+        stop_after: stop after this step; the next call goes on.
     """
     from curate.train.loop import anneal as train
 
-    show_trained(train(checkpoint, weights(tokens), out, num_tokens=num_tokens, device=device))
+    trained = train(
+        checkpoint, weights(tokens), out, num_tokens=num_tokens, shape=shape, seed=seed,
+        checkpoint_every=checkpoint_every, keep=keep, evaluate=look_at(held_out), evaluate_every=evaluate_every,
+        micro_tokens=micro_tokens, threads=threads, device=device, precision=precision, compile=compile, ray=ray,
+        workers=workers, sharding=sharding, track=track, stop_after=stop_after,
+    )  # fmt: skip
+    show_trained(trained)
+
+
+@app.command
+def batch(run: str, step: int | None = None, *, top: int = 5) -> None:
+    """Name the documents that a training step read; without a step, the steps whose loss jumped most.
+
+    Args:
+        run: folder of a training run.
+        step: number of the step, as in log.jsonl.
+        top: jumps to list.
+    """
+    from curate.train.forensics import batch_documents, spikes
+
+    if step is None:
+        rows = [(str(s.step), f"{s.loss:.3f}", f"{s.expected:.3f}", f"{s.grad_norm:.2f}") for s in spikes(run)[:top]]
+        print_table(("step", "loss", "before it", "gradient"), rows)
+        return
+    print_table(("document", "row", "corpus"), [(d.id, f"{d.row}", d.corpus) for d in batch_documents(run, step)])
 
 
 @app.command
@@ -494,42 +726,83 @@ def evaluate(
     model: str,
     *,
     suite: Inputs = [],  # noqa: B006  cyclopts copies it
+    tasks: str = "",
+    data: str = "eval",
     text: Inputs = [],  # noqa: B006
     limit: int | None = None,
+    shots: int | None = None,
+    samples: int = 20,
+    against: str | None = None,
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32",
+    device: str | None = None,
+    unsafe_sandbox: bool = False,
     out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
 ) -> None:
-    """Measure a model: accuracy on multiple-choice files, bits per byte on held-out text.
+    """Measure a model: published suites or questions of your own, bits per byte on held-out text, programs.
 
     Args:
-        model: folder of any causal language model that transformers loads.
-        suite: JSONL files of items with `query, choices, gold` or `context, continuation`.
-        text: corpora of held-out documents.
-        limit: items, or documents, of each.
-        out: folder for results.json.
+        model: folder, or hub name, of any causal language model that transformers loads.
+        suite: smollm, fineweb, harness (lm-evaluation-harness' wordings) or code (HumanEval and MBPP); or a JSONL file
+            of items with `query, choices, gold` or `context, continuation`. Repeat it for several.
+        tasks: some tasks of the suites only, such as arc_easy,piqa.
+        data: folder of the tasks' JSONL or Parquet files, or hub.
+        text: held-out documents, each optionally named: `edu=heldout/edu`; corpora, Parquet, JSONL or WARC.
+        limit: items of each task (of each of MMLU's subjects), and documents, to take at most; fineweb takes 1000.
+        shots: solved examples before each question, where there is a file of them; each task's own number by default.
+        samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
+        against: folder of another model's evaluation, to compare with item by item.
+        dtype: of the weights; bfloat16 is what SmolLM was measured in.
+        device: cpu or cuda; the GPU by default where there is one.
+        unsafe_sandbox: run the model's programs even where this machine has no way to contain them.
+        out: folder for results.json, results.md, items.parquet and answers.parquet; the model's folder by default.
     """
-    from curate.corpus import Corpus
-    from curate.document import TEXT
-    from curate.evaluate.suites import Suite, format_results
+    from curate.evaluate.held_out import named_path, read_texts
+    from curate.evaluate.results import compare, format_comparison
+    from curate.evaluate.suites import Suite, chosen, format_results
     from curate.evaluate.suites import evaluate as measure
 
-    suites = [Suite(Path(path).stem, path) for path in suite]
-    texts = {Path(path).name: Corpus(path).table([TEXT])[TEXT].to_pylist()[:limit] for path in text}
-    print(format_results(measure(model, suites=suites, texts=texts, limit=limit, out=out)))
+    files = [Suite(Path(path).stem, path) for path in suite if path.endswith((".jsonl", ".parquet"))]
+    named, most = chosen([name for name in suite if not name.endswith((".jsonl", ".parquet"))], tasks, limit)
+    texts = {name: read_texts(path, limit) for name, path in map(named_path, text)}
+    asked = {"suites": files, "tasks": named, "data": data, "texts": texts, "limit": most, "shots": shots}
+    how = {"samples": samples, "dtype": dtype, "device": device, "unsafe_sandbox": unsafe_sandbox, "out": out}
+    print(format_results(measure(model, **asked, **how)))  # type: ignore[arg-type]
+    if against is not None:
+        print(f"\nfirst: {against}; second: {model}\n{format_comparison(compare(against, out or model))}")
 
 
 @app.command
-def generate(model: str, prompt: str, *, max_tokens: int = 100, seed: int = 0) -> None:
-    """Let a trained model continue a prompt, for a look.
+def generate(
+    model: str,
+    prompt: str,
+    *,
+    max_tokens: int = 100,
+    temperature: float = 0.8,
+    top_p: float = 0.95,
+    seed: int = 0,
+    chat: bool = False,
+    device: str | None = None,
+) -> None:
+    """Let a model continue a prompt, for a look.
 
     Args:
-        model: folder of a causal language model.
-        prompt: the text to continue.
+        model: folder of a causal language model, or its name on the Hugging Face hub.
+        prompt: the text to continue; with --chat, what the user says.
         max_tokens: to write at most.
-        seed: of the draw.
+        temperature: 0 takes the likeliest token each time; higher is more varied.
+        top_p: draw among the likeliest tokens that have this probability together.
+        seed: of the draw; the same one writes the same text.
+        chat: put the prompt into the tokenizer's chat template.
+        device: cpu or cuda; the GPU by default where there is one.
     """
-    from curate.train.export import generate as write
+    from curate.train.generate import generate as write
 
-    print(write(model, prompt, max_new_tokens=max_tokens, seed=seed))
+    if not chat:
+        print(prompt, end="", flush=True)
+    chosen = {"temperature": temperature, "top_p": top_p, "seed": seed, "chat": chat, "device": device}
+    for piece in write(model, prompt, max_new_tokens=max_tokens, **chosen):  # type: ignore[arg-type]
+        print(piece, end="", flush=True)
+    print()
 
 
 @app.command
@@ -731,12 +1004,35 @@ def open_input(path: str, kind: Kind) -> "Source":
     return open_source(path, kind=kind)
 
 
+def open_text(path: str) -> "Source":
+    """Open what holds text already."""
+    from curate.readers import needs_extract
+
+    source = open_input(path, None)
+    if needs_extract(source):
+        raise ValueError(f"{path} is HTML; `curate filter` makes text of it: name the folder that it writes")
+    return source
+
+
+def subfolders(paths: Sequence[str]) -> dict[str, str]:
+    """Return a folder name for each path: its last part, with a number where two are alike."""
+    names: dict[str, str] = {}
+    for path in paths:
+        name = Path(path).name.removesuffix(".parquet")
+        same = [known for known in names.values() if known == name or known.startswith(f"{name}-")]
+        names[path] = f"{name}-{len(same) + 1}" if same else name
+    return names
+
+
 def to_text(source: "Source") -> "tuple[Stage, ...]":
     """Return the stage that makes text of crawled pages, or none where there is text already."""
-    from curate.readers import needs_extract
+    from curate.readers import needs_contents, needs_extract
     from curate.readers.html import Extract
+    from curate.readers.software_heritage import FetchContents
 
-    return (Extract(),) if needs_extract(source) else ()
+    if needs_extract(source):
+        return (Extract(),)
+    return (FetchContents(),) if needs_contents(source) else ()
 
 
 def grade(
@@ -839,13 +1135,21 @@ def weights(tokens: Sequence[str]) -> dict[str, float]:
     mixture: dict[str, float] = {}
     for item in tokens:
         folder, colon, weight = item.rpartition(":")
+        weighted = bool(colon) and not weight.startswith("//")  # s3://bucket/tokens has none
         try:
-            mixture[folder if colon else item] = float(weight) if colon else 1.0
+            mixture[folder if weighted else item] = float(weight) if weighted else 1.0
         except ValueError as error:
             raise ValueError(
                 f"{item!r} should be a folder of tokens, or folder:weight such as tokens/web:0.7"
             ) from error
     return mixture
+
+
+def look_at(held_out: Sequence[str], mask_documents: bool = False) -> "HeldOut | None":
+    """Return what measures bits per byte on token folders while a model trains."""
+    from curate.train.held_out import HeldOut
+
+    return HeldOut({Path(p).name: p for p in held_out}, mask_documents=mask_documents) if held_out else None
 
 
 def show(tally: "Tally") -> None:

@@ -10,12 +10,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = [  # lowest first; a module may import its own package and anything on a lower level
-    {"curate.text", "curate.document", "curate.tally", "curate.progress"},
+    {"curate.text", "curate.code", "curate.document", "curate.tally", "curate.progress"},
     {"curate.stage", "curate.corpus"},
     {"curate.cluster"},
     {"curate.run"},
     {"curate.ledger"},
-    {"curate.readers", "curate.signals", "curate.teacher", "curate.classify", "curate.dedup", "curate.tokenizer"},
+    {
+        "curate.readers",
+        "curate.concatenate",
+        "curate.signals",
+        "curate.teacher",
+        "curate.classify",
+        "curate.dedup",
+        "curate.decontaminate",
+        "curate.tokenizer",
+    },
     {"curate.train", "curate.evaluate"},
     {"curate.report"},
     {"curate.cli"},

@@ -8,10 +8,15 @@ import pyarrow as pa
 import pytest
 
 from curate.classify.score import at_threshold, score_stage
+from curate.code.stack import StackColumns
 from curate.document import Batch
 from curate.readers.html import Extract
+from curate.readers.notebooks import Notebooks
+from curate.readers.software_heritage import FetchContents
 from curate.signals.c4 import C4Lines
 from curate.signals.code import Python
+from curate.signals.code_language import CodeLanguage, KeepLanguages
+from curate.signals.license import License
 from curate.signals.pii import ReplaceAddresses
 from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS, stages
 from curate.stage import Keep, Measure, Rule, Sample, Stage, stage_name
@@ -33,6 +38,12 @@ TEXT_STAGES: list[Stage] = [
     Measure((*SIGNALS["stack"], Python())),
     *stages("fineweb2", lid="columns")[:1],
     *stages("starcoder2")[:1],
+    Measure((License(),)),
+    Notebooks(),
+    CodeLanguage(believe=False),
+    KeepLanguages(),
+    StackColumns(),
+    FetchContents(),
     ReplaceAddresses(),
     C4Lines(),
     Sample(0.5),

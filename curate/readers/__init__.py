@@ -2,6 +2,7 @@
 
     source = open_source("crawl/")                     a folder of WARC files -> readers.warc.Warc
     source = open_source("docs/")                      a folder of Parquet shards -> corpus.Corpus
+    source = open_source("flask-2.3.1.tar.gz")         an archive of source code -> readers.archive.CodeArchive
     source = open_source("HuggingFaceFW/fineweb", kind="hub")
 
 A source lists its splits and reads one split; see `curate.corpus.Source`.
@@ -16,8 +17,9 @@ from typing import IO, Literal, get_args
 import fsspec
 
 from curate.corpus import Source
+from curate.document import QUARANTINED, TEXT
 
-Kind = Literal["parquet", "warc", "jsonl", "code", "hub"]
+Kind = Literal["parquet", "warc", "jsonl", "code", "archive", "hub"]
 HTML = "html"  # the column that `warc` fills and `html.Extract` turns into text
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?(/.*)?")
 
@@ -51,23 +53,46 @@ def needs_extract(source: Source) -> bool:
     return HTML in source.schema.names
 
 
+def needs_contents(source: Source) -> bool:
+    """Tell whether rows may only name contents of Software Heritage and want `FetchContents`; it leaves texts alone."""
+    names = source.schema.names
+    if TEXT in names:  # JSON lines may have texts, names or both; a corpus of ours has its texts
+        return "blob_id" in names and QUARANTINED in names
+    return HTML not in names
+
+
 def _open(path: str, kind: str) -> Source:
     if kind == "warc":
         from curate.readers.warc import Warc
 
         return Warc(path)
     if kind == "jsonl":
-        from curate.readers.jsonl import Jsonl
-
-        return Jsonl(path)
+        return _open_jsonl(path)
     if kind == "code":
         from curate.readers.code import CodeFolder
 
         return CodeFolder(path)
+    if kind == "archive":
+        from curate.readers.archive import CodeArchive
+
+        return CodeArchive(path)
     from curate.readers.parquet import Parquet
+    from curate.readers.stack_repositories import StackRepositories, is_by_repository
 
     source = Parquet(path)
+    if is_by_repository(source.corpus.schema):
+        return StackRepositories(path)
     return source if source.renames else source.corpus
+
+
+def _open_jsonl(path: str) -> Source:
+    from curate.readers.code_jsonl import CodeJsonl, is_code
+    from curate.readers.jsonl import Jsonl
+
+    source = Jsonl(path)
+    first = min(source.files)
+    with fsspec.open(first, "rb") as file:
+        return CodeJsonl(path) if is_code(first, file) else source
 
 
 def _kind_at(path: str) -> str:
@@ -91,7 +116,9 @@ def _kind_of_folder(path: str, files: list[str], root: str) -> str:
     if not inputs:
         raise FileNotFoundError(f"{path} is empty; is it the right folder, and was the step that fills it run?")
     if not kinds:
-        raise ValueError(f"{path} holds {len(inputs)} files, and none is Parquet, WARC, JSON lines or source code")
+        raise ValueError(
+            f"{path} holds {len(inputs)} files, and none is Parquet, WARC, JSON lines, source code or an archive of it"
+        )
     if len(kinds) > 1:
         found = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
         raise ValueError(f"{path} holds several kinds of files ({found}); say which to read with --kind")
@@ -100,7 +127,8 @@ def _kind_of_folder(path: str, files: list[str], root: str) -> str:
 
 def kind_of_name(name: str) -> str | None:
     """Return the kind of input that a file's name promises, None if none; notes beside the data (.md) promise none."""
-    from curate.readers import code, jsonl, warc
+    from curate.code.languages import KIND_OF, PROGRAMMING, by_name
+    from curate.readers import jsonl, tar, warc
 
     if name.endswith(".parquet"):
         return "parquet"
@@ -108,7 +136,13 @@ def kind_of_name(name: str) -> str | None:
         return "warc"
     if name.endswith(jsonl.ENDINGS):
         return "jsonl"
-    return "code" if code.LANGUAGE_OF.get(code.ending(name), "Markdown") != "Markdown" else None
+    if name.endswith(tar.ENDINGS):
+        return "archive"
+    return "code" if any(KIND_OF[language] == PROGRAMMING for language in by_name(name)) else _notebook(name)
+
+
+def _notebook(name: str) -> str | None:
+    return "code" if name.endswith(".ipynb") else None
 
 
 def _kind_of_start(path: str, file: IO[bytes]) -> str:

@@ -1,9 +1,11 @@
 """Parquet with other people's column names.
 
-    Parquet("the-stack/")      content, hexsha, max_stars_repo_name, ...  ->  text, id, repo_name, ...
+    Parquet("the-stack/")       content, hexsha, max_stars_repo_name, ...  ->  text, id, repo_name, ...
+    Parquet("stack-edu/")       blob_id, length_bytes, ...                 ->  id, size, ...; the text is to be fetched
 
 A folder with our names already is a `curate.corpus.Corpus` and needs none of this. Columns that are neither
-ours nor in `ALIASES` come through under their own names. Without any id column a row is named source/file/row.
+ours nor in `curate.code.stack.ALIASES` come through under their own names, and lists of detected licences too, whose
+members, all of which hold, are one expression in `license`. Without any id column a row is named source/file/row.
 """
 
 from collections.abc import Iterator
@@ -13,20 +15,12 @@ from pathlib import PurePosixPath
 
 import fsspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from curate.code.spdx import join
+from curate.code.stack import ALIASES, KEPT_LISTS
 from curate.corpus import SPLIT_BYTES, Corpus, Split, open_parquet, shard_name
 from curate.document import CODE, ID, TEXT, WEB, Batch
 
-ALIASES = {  # ours -> theirs, in order of preference
-    TEXT: ("content", "raw_content", "code"),  # The Stack and StarCoder; RedPajama; github-code
-    ID: ("blob_id", "hexsha", "doc_id"),  # Software Heritage's (The Stack v2); The Stack; RedPajama
-    "repo_name": ("max_stars_repo_name", "repo"),
-    "path": ("max_stars_repo_path",),
-    "language": ("lang",),
-    "license": ("max_stars_repo_licenses", "detected_licenses"),
-    "size": ("length_bytes",),
-}
 TYPES = {field.name: field.type for schema in (WEB, CODE) for field in schema}
 
 
@@ -35,7 +29,7 @@ class Parquet:
     """A corpus whose columns are renamed to ours and cast to our types.
 
     Raises:
-        ValueError: on reading, no column is the text.
+        ValueError: on reading, no column is the text, nor Software Heritage's name of one.
     """
 
     path: str
@@ -62,13 +56,17 @@ class Parquet:
     def schema(self) -> pa.Schema:
         fields = [(self.renamed.get(f.name, f.name), _values(f.type)) for f in self.corpus.schema]
         names = [name for name, _ in fields]
-        if TEXT not in names:
+        if TEXT not in names and "blob_id" not in self.corpus.schema.names:
             raise ValueError(
-                f"{self.path} has no column with the text ({', '.join((TEXT, *ALIASES[TEXT]))}); "
-                f"it has {', '.join(names)}. Rename the column, or fetch the contents that these rows point to"
+                f"{self.path} has no column with the text ({', '.join((TEXT, *ALIASES[TEXT]))}), and no blob_id to "
+                f"fetch it by; it has {', '.join(names)}. Rename the column, or fetch what these rows point to"
             )
+        kept = [(f.name, f.type) for f in self.corpus.schema if self._comes_twice(f)]
         without_id = [] if ID in names else [(ID, pa.string())]
-        return pa.schema([(name, TYPES.get(name, kind)) for name, kind in fields] + without_id)
+        return pa.schema([(name, TYPES.get(name, kind)) for name, kind in fields] + kept + without_id)
+
+    def _comes_twice(self, field: pa.Field) -> bool:
+        return field.name in self.renamed and field.name in KEPT_LISTS and pa.types.is_list(field.type)
 
     def splits(self) -> list[Split]:
         return self.corpus.splits()
@@ -77,7 +75,8 @@ class Parquet:
         """Yield the split's rows in order."""
         row = self._first_row(split)
         for batch in self.corpus.read(split):
-            arrays = {self.renamed.get(name, name): batch[name] for name in batch.schema.names}
+            arrays = {name: batch[name] for name in batch.schema.names if name in self.schema.names}
+            arrays |= {ours: batch[theirs] for theirs, ours in self.renamed.items()}
             numbers = range(row, row := row + batch.num_rows)
             if ID not in arrays:
                 arrays[ID] = pa.array([f"{self._file_id(split)}/{number}" for number in numbers])
@@ -99,7 +98,7 @@ def _values(kind: pa.DataType) -> pa.DataType:
 
 
 def as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast; a list of strings (The Stack's licenses) becomes one string."""
-    if pa.types.is_list(array.type) and pa.types.is_string(kind):
-        return pc.binary_join(array, ", ")
+    """Cast; a list of licences becomes one expression, of which all hold."""
+    if (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)) and pa.types.is_string(kind):
+        return pa.array([None if names is None else join(names) for names in array.to_pylist()], kind)
     return array.cast(kind)

@@ -114,7 +114,15 @@ def _own(rules: str, place: str, name: str, lid: Language) -> tuple[Stage, ...]:
     raise ValueError(f"--rules {rules}: {name} should be a tuple of rules, or of stages; it is {items!r}")
 
 
-_FILES = ("code.chars", "code.generated", "code.vendored", "code.xml", "code.visible", "code.visible_chars")
+_FILES = (
+    "code.chars",
+    "code.generated",
+    "code.vendored",
+    "code.xml",
+    "code.visible",
+    "code.visible_chars",
+    "code.text_name",
+)
 _BY_COLUMN: Mapping[str, Signal] = {
     **dict.fromkeys(_FILES, Files()),
     **dict.fromkeys(("code.encoded", "code.longest_encoded"), Encoded()),

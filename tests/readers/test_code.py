@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from curate.readers.code import SCHEMA, CodeFolder
+from curate.readers.code import CodeFolder
+from curate.readers.repository import SCHEMA
 
 
 def rows(source: CodeFolder) -> list[dict[str, Any]]:
@@ -32,6 +33,7 @@ def test_a_file_becomes_a_row_with_its_repository_and_language(tmp_path: Path) -
         "language": "Python",
         "license": "",
         "size": 10,
+        "revision_id": None,
         "dropped_by": None,
         "quarantined": None,
     }
@@ -39,7 +41,7 @@ def test_a_file_becomes_a_row_with_its_repository_and_language(tmp_path: Path) -
 
 
 def test_what_is_no_source_is_passed_over(tmp_path: Path) -> None:
-    names = [".git/a.py", "r/__pycache__/a.py", "r/node_modules/m/a.js", "r/a.pyc", "r/data.csv", "r/.hidden.py"]
+    names = ["r/.git/a.py", "r/__pycache__/a.py", "r/node_modules/m/a.js", "r/a.pyc", "r/data.csv", "r/.hidden.py"]
     source = put(tmp_path, {**dict.fromkeys(names, b"x"), "r/a.py": b"x"})
     (tmp_path / "r" / "link.py").symlink_to(tmp_path / "r" / "a.py")
     (tmp_path / "r" / "loop").symlink_to(tmp_path)
@@ -70,6 +72,50 @@ def test_the_licence_is_the_file_s_own_then_the_repository_s(
 ) -> None:
     (row,) = rows(put(tmp_path, {"r/LICENSE": license_text, "r/a/b.py": head + b"x = 1\n"}))
     assert row["license"] == expected
+
+
+def test_licences_reach_down_from_every_folder_and_all_of_them_hold(tmp_path: Path) -> None:
+    mit, gpl = (
+        b"Permission is hereby granted, free of charge, to any person obtaining a copy",
+        b"GNU GENERAL PUBLIC LICENSE",
+    )
+    files = {"r/LICENSE-MIT": mit, "r/a.py": b"x", "r/sub/COPYING": gpl, "r/sub/deep/b.py": b"x", "r/subway/c.py": b"x"}
+    found = rows(put(tmp_path, {**files, "other/d.py": b"x", "LICENSE": gpl}))
+    assert {row["path"]: row["license"] for row in found} == {
+        "a.py": "MIT",
+        "sub/deep/b.py": "MIT AND GPL-3.0",
+        "subway/c.py": "MIT",
+        "d.py": "",
+    }
+
+
+def test_content_decides_where_a_name_allows_several_languages(tmp_path: Path) -> None:
+    files = {"r/a.h": b"class A;\n", "r/b.ts": b"<?xml version='1.0'?>\n<TS/>", "r/run": b"#!/usr/bin/env python3\n"}
+    found = rows(put(tmp_path, files | {"r/README": b"words", "r/big": b"x" * 2_000_000}))
+    assert [(row["path"], row["language"], row["dropped_by"]) for row in found] == [
+        ("README", None, ["code.language"]),
+        ("a.h", "C++", None),
+        ("b.ts", "XML", ["code.language"]),
+        ("big", None, ["code.language"]),
+        ("run", "Python", None),
+    ]
+
+
+def test_languages_can_be_chosen(tmp_path: Path) -> None:
+    put(tmp_path, {"r/a.py": b"x", "r/b.html": b"<p>", "r/c.json": b"{}"})
+    assert [row["path"] for row in rows(CodeFolder(str(tmp_path), languages=frozenset(["HTML", "JSON"])))] == [
+        "b.html",
+        "c.json",
+    ]
+
+
+def test_a_revision_in_a_folder_s_name_is_no_part_of_the_repository_s(tmp_path: Path) -> None:
+    found = rows(put(tmp_path, {"flask-2.3.1/a.py": b"x", "json-c/a.c": b"x", "flask-main/a.py": b"x"}))
+    assert [(row["repo_name"], row["revision_id"]) for row in found] == [
+        ("flask", "2.3.1"),
+        ("flask", "main"),
+        ("json-c", None),
+    ]
 
 
 def test_splits_are_ranges_of_the_sorted_files(tmp_path: Path) -> None:

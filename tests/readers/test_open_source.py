@@ -8,6 +8,7 @@ import pytest
 
 from curate.corpus import Corpus, Source, write_corpus
 from curate.readers import needs_extract, open_source
+from curate.readers.archive import CodeArchive
 from curate.readers.code import CodeFolder
 from curate.readers.html import Extract
 from curate.readers.jsonl import Jsonl
@@ -28,6 +29,9 @@ DOCS = pa.RecordBatch.from_pydict({"text": ["t"], "id": ["1"]})
         ("a.json.gz", gzip.compress(b"{}"), Jsonl),
         ("a.jsonl.zst", b"", Jsonl),
         ("r/a.py", b"x", CodeFolder),
+        ("r/a.ipynb", b"{}", CodeFolder),
+        ("r-1.0.tar.gz", b"", CodeArchive),
+        ("r.zip", b"", CodeArchive),
     ],
 )
 def test_a_folder_is_known_by_its_files(tmp_path: Path, name: str, content: bytes, expected: type[Source]) -> None:
@@ -82,7 +86,7 @@ def test_what_cannot_be_opened_is_said_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is empty; is it the right folder"):
         open_source(tmp_path)
     (tmp_path / "a.csv").write_bytes(b"a,b")
-    with pytest.raises(ValueError, match="holds 1 files, and none is Parquet, WARC, JSON lines or source code"):
+    with pytest.raises(ValueError, match="holds 1 files, and none is Parquet, WARC, JSON lines, source code"):
         open_source(tmp_path)
     with pytest.raises(ValueError, match="by its name or by how it begins"):
         open_source(tmp_path / "a.csv")

@@ -33,11 +33,12 @@ def test_the_stack_s_columns_get_our_names_and_types(tmp_path: Path) -> None:
         "language": "Python",
         "path": "src/a.py",
         "repo_name": "x/y",
-        "license": "MIT, Apache-2.0",
+        "license": "MIT AND Apache-2.0",
         "text": "abc",
         "stars": 1,
+        "max_stars_repo_licenses": ["MIT", "Apache-2.0"],
     }
-    assert batch["license"].to_pylist() == ["MIT, Apache-2.0", ""]
+    assert batch["license"].to_pylist() == ["MIT AND Apache-2.0", ""]
 
 
 def test_our_own_name_wins_over_an_alias(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_rows_without_id_are_numbered_through_the_file_however_it_is_split(tmp_p
 
 
 def test_no_text_column_is_said_with_the_columns_there_are(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"blob_id": ["1"], "path": ["a.py"]}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"hexsha": ["1"], "path": ["a.py"]}), tmp_path / "0.parquet")
     with pytest.raises(ValueError, match=r"no column with the text .*; it has id, path\. Rename"):
         _ = Parquet(str(tmp_path)).schema
 

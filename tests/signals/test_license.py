@@ -3,8 +3,10 @@
 import pyarrow as pa
 import pytest
 
+from curate.code.license_text import detect
+from curate.code.spdx import is_permissive
 from curate.signals import license as licenses
-from curate.signals.license import License, detect, is_permissive
+from curate.signals.license import License
 from curate.stage import Keep, Measure
 
 MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy\nof this software"
@@ -88,3 +90,20 @@ def test_of_file_and_repository_the_stricter_holds_unless_the_file_names_its_own
     assert marked["license.permissive"].to_pylist() == [0, 0, 1, 1, 0, 1, None]
     assert [bool(rules) for rules in marked["dropped_by"].to_pylist()] == [True, True, False, False, True, False, False]
     assert License()(rows.select(["text"]))["license.stated"].to_pylist()[1] == "MIT"
+
+
+def test_license_type_is_the_stack_v2_s_assignment():
+    """GitHub's label first, then all that was detected; its own column holds unless the file is stricter."""
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "text": ["x", "x", "x", "x", GPL, "x"],
+            "gha_license_id": ["mit", "gpl-3.0", None, None, None, None],
+            "license": ["GPL-3.0", "MIT", "MIT AND GPL-2.0", "", "MIT", "LicenseRef-scancode-x"],
+            "license_type": [None, None, None, None, "permissive", "permissive"],
+        }
+    )
+    found = License()(rows)
+    expected = ["permissive", "non_permissive", "non_permissive", "no_license", "non_permissive", "permissive"]
+    assert found["license_type"].to_pylist() == expected
+    marked = Keep(licenses.STACK_V2)(Measure((License(),))(rows))
+    assert [bool(rules) for rules in marked["dropped_by"].to_pylist()] == [False, True, True, False, True, False]

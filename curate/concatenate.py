@@ -1,0 +1,221 @@
+"""Files of code put together for training: a document for each repository, in the order of its paths, or for each file.
+
+    concatenate(Corpus("runs/code/4-edu"), "runs/code/repositories")
+    <repo_name>pallets/flask<file_sep>src/flask/app.py\\nimport os...<file_sep>src/flask/blueprints.py\\n...
+
+The separators are StarCoder2's (arXiv 2402.19173, section 5.1), which found that a model learns from the files around
+a file; nothing but a line break after each path is added. A share of the repositories may go without names (StarCoder2:
+half, so that a model needs none). It drew the order of files at random; paths in order keep a package together, its
+`__init__` first, and are the same every time. A document has at most `max_chars` characters: whole files as long as
+they fit, then another document of the same repository; a file that is larger by itself is cut at line ends.
+
+Files of one repository may lie in any shards of the corpus: they are sorted through scratch files, by a hash of the
+repository, so that the output depends on what the corpus holds and not on how it is split.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.code.spdx import join
+from curate.corpus import Corpus, Source, read_receipt, write_corpus
+from curate.document import CODE, ID, TEXT, Batch
+from curate.stage import id_hash
+
+REPO_NAME, FILE_SEP = "<repo_name>", "<file_sep>"
+MAX_CHARS = 65_536  # StarCoder2's context of 16,384 tokens, at about four characters each
+PART_BYTES = 256 * 2**20  # of input, sorted in memory at a time; a larger repository is one part
+MAX_PARTS = 512  # scratch files open at a time
+BATCH_DOCUMENTS, SHARD_DOCUMENTS = 64, 4096
+NEEDED = (TEXT, ID, "repo_name", "path")
+OPTIONAL = ("revision_id", "language", "license")
+ORDER = "order"
+SCHEMA = pa.schema(
+    [*CODE, ("revision_id", pa.string()), ("num_files", pa.int64()), ("file_ids", pa.list_(pa.string()))]
+)
+SORTED = [(name, "ascending") for name in (ORDER, "repo_name", "revision_id", "path", ID)]
+
+
+@dataclass(frozen=True)
+class Concatenated:
+    """What became of a corpus."""
+
+    files: int
+    without_text: int  # rows that had none and are not in the output
+    documents: int
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How files become documents.
+
+    Attributes:
+        by: "repo", or "file" for a document of each file, with the same separators.
+        max_chars: of a document.
+        named: share of the repositories whose name and paths are written; StarCoder2 wrote half.
+        seed: of the draw of those.
+    """
+
+    by: Literal["repo", "file"] = "repo"
+    max_chars: int = MAX_CHARS
+    named: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.by not in ("repo", "file"):
+            raise ValueError(f"by={self.by!r}: files are put together by repo or by file")
+        if self.max_chars < 1000:
+            raise ValueError(f"max_chars={self.max_chars}: a document needs room for names and code, 1,000 or more")
+
+
+def concatenate(
+    source: Source,
+    out: str,
+    *,
+    by: Literal["repo", "file"] = "repo",
+    max_chars: int = MAX_CHARS,
+    named: float = 1.0,
+    seed: int = 0,
+) -> Concatenated:
+    """Write a corpus of files to `out` as documents of repositories; `Joining` explains the options.
+
+    Raises:
+        ValueError: the source lacks a column, or `out` holds something else.
+    """
+    joining = Joining(by, max_chars, named, seed)
+    missing = [name for name in NEEDED if name not in source.schema.names]
+    if missing:
+        raise ValueError(f"no column {missing[0]!r} to put files together by; there are {source.schema.names}")
+    recipe = {"recipe": {"concatenate": asdict(joining)}}
+    _refuse_others(out, recipe)
+    counts = Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="curate-concatenate-") as scratch:
+        parts = _scatter(source, Path(scratch), counts)
+        documents = (document for part in parts for document in _documents(_sorted(part), joining))
+        batches = (pa.RecordBatch.from_pylist(rows, schema=SCHEMA) for rows in _pieces(documents, counts))
+        write_corpus(out, batches, schema=SCHEMA, shard_rows=SHARD_DOCUMENTS, receipt=recipe)
+    return Concatenated(counts["files"], counts["without_text"], counts["documents"])
+
+
+def _refuse_others(out: str, recipe: dict[str, Any]) -> None:
+    try:
+        there = Corpus(out).files
+    except FileNotFoundError:
+        return
+    for path in there:
+        if read_receipt(path) != recipe:
+            raise ValueError(f"{path} was made by another recipe; choose another output folder, or delete that one")
+
+
+def _scatter(source: Source, scratch: Path, counts: Counter[str]) -> list[Path]:
+    """Write the files to scratch by ranges of their repository's hash; the ranges are in order."""
+    splits = source.splits()
+    num_parts = min(MAX_PARTS, 1 + sum(split.num_bytes for split in splits) // PART_BYTES)
+    paths = [scratch / f"{number}.arrow" for number in range(num_parts)]
+    kinds = {TEXT: pa.large_string(), ORDER: pa.uint64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in (*NEEDED, *OPTIONAL, ORDER)])
+    with ExitStack() as stack:
+        writers = [stack.enter_context(pa.ipc.new_file(str(path), schema)) for path in paths]
+        for split in splits:
+            for batch in source.read(split):
+                rows = _prepared(batch, schema, counts)
+                parts = (rows[ORDER].to_numpy() >> np.uint64(32)) * np.uint64(num_parts) >> np.uint64(32)
+                for part in np.unique(parts):
+                    writers[part].write_batch(rows.filter(pa.array(parts == part)))
+    return paths
+
+
+def _prepared(batch: Batch, schema: pa.Schema, counts: Counter[str]) -> Batch:
+    with_text = batch.filter(pc.is_valid(batch[TEXT]))
+    counts["files"] += with_text.num_rows
+    counts["without_text"] += batch.num_rows - with_text.num_rows
+    have = {name: with_text[name] for name in schema.names if name in with_text.schema.names}
+    names = zip(have["repo_name"].to_pylist(), have[ID].to_pylist(), strict=True)
+    have[ORDER] = pa.array([id_hash(name or own or "", 0) for name, own in names], pa.uint64())
+    nothing = pa.nulls(with_text.num_rows)
+    return pa.RecordBatch.from_arrays([have.get(f.name, nothing).cast(f.type) for f in schema], schema=schema)
+
+
+def _sorted(part: Path) -> Iterator[dict[str, Any]]:
+    """Yield the files of a part, by repository and path."""
+    with pa.memory_map(str(part)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all().combine_chunks()
+        order = pc.sort_indices(table.drop_columns([TEXT]), sort_keys=SORTED)
+        for start in range(0, len(order), BATCH_DOCUMENTS):
+            yield from table.take(order.slice(start, BATCH_DOCUMENTS)).to_pylist()
+
+
+def _documents(files: Iterable[dict[str, Any]], joining: Joining) -> Iterator[dict[str, Any]]:
+    for _, together in groupby(files, key=lambda file: _group(file, joining.by)):
+        held: list[dict[str, Any]] = []
+        text, number, head = "", 0, ""
+        for file in together:
+            named = joining.named >= 1 or id_hash(file["repo_name"] or "", joining.seed) < joining.named * 2**64
+            head = f"{REPO_NAME}{file['repo_name']}" if named and file["repo_name"] else ""
+            for piece in _cut(file, named, joining.max_chars - len(head)):
+                if held and len(text) + len(piece) > joining.max_chars:
+                    yield _document(held, text, number, joining.by)
+                    held, number = [], number + 1
+                text = (text if held else head) + piece
+                held.append(file)
+        if held:
+            yield _document(held, text, number, joining.by)
+
+
+def _group(file: dict[str, Any], by: str) -> tuple[str | None, ...]:
+    alone = by == "file" or not file["repo_name"]
+    return (file["repo_name"], file["revision_id"], *((file["path"], file[ID]) if alone else ()))
+
+
+def _cut(file: dict[str, Any], named: bool, max_chars: int) -> Iterator[str]:
+    """Yield a file with its separator; what is too large in pieces, each under the same header, cut at line ends."""
+    path = (file["path"] or "").lstrip("/") if named else ""
+    header = f"{FILE_SEP}{path}\n" if path else FILE_SEP
+    room = max_chars - len(header)
+    if room <= 0:
+        raise ValueError(f"{file[ID]}: names of {len(header)} characters leave no room for code; raise max_chars")
+    text, start = file[TEXT], 0
+    while start == 0 or start < len(text):
+        stop = start + room
+        if stop < len(text):
+            stop = text.rfind("\n", start, stop) + 1 or stop
+        yield f"{header}{text[start:stop]}"
+        start = max(stop, 1)
+
+
+def _document(held: list[dict[str, Any]], text: str, number: int, by: str) -> dict[str, Any]:
+    first = held[0]
+    chars = Counter[str]()
+    for file in held:
+        chars[file["language"] or ""] += len(file[TEXT])
+    language = min(chars, key=lambda name: (-chars[name], name))
+    revision = f"@{first['revision_id']}" if first["revision_id"] else ""
+    own = by == "file" or not first["repo_name"]
+    name = first[ID] if own else f"{first['repo_name']}{revision}"
+    return {
+        TEXT: text,
+        ID: name if own and not number else f"{name}#{number}",
+        "repo_name": first["repo_name"],
+        "path": first["path"] if own else None,
+        "language": language or None,
+        "license": join(file["license"] or "" for file in held),
+        "size": len(text.encode()),
+        "revision_id": first["revision_id"],
+        "num_files": len({file[ID] for file in held}),
+        "file_ids": list(dict.fromkeys(file[ID] for file in held)),
+    }
+
+
+def _pieces(documents: Iterator[dict[str, Any]], counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
+    while rows := list(islice(documents, BATCH_DOCUMENTS)):
+        counts["documents"] += len(rows)
+        yield rows
