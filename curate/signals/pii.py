@@ -2,6 +2,7 @@
 
     Measure((Addresses(),))      pii.emails and pii.ips, the text as it is
     ReplaceAddresses()           the same two columns, and harmless addresses in the text; FineWeb's last step
+    ReplaceAddresses(code=True)  in source code, where most of what looks like an address is none: `pii_code`
 
 One compiled pass over the bytes finds the candidates (an `@`, a digit before a dot, a hexadecimal digit before a
 colon); the standard library's `ipaddress` says which numbers are public. What an e-mail is follows datatrove's regular
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.document import TEXT, Batch, with_columns
+from curate.signals.pii_code import in_code
 from curate.text.arrow import Strings, strings
 from curate.text.characters import ALNUM, kinds
 from curate.text.kernel import kernel
@@ -60,10 +62,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Count e-mail addresses and public IP addresses."""
+    """Count e-mail addresses and public IP addresses; with `code`, those that are some in source code."""
+
+    code: bool = False
 
     def __call__(self, batch: Batch) -> Mapping[str, pa.Array]:
-        return find_addresses(batch[TEXT]).columns()
+        return find_addresses(batch[TEXT], code=self.code).columns()
+
+    def __repr__(self) -> str:
+        return f"Addresses({'code=True' if self.code else ''})"
 
 
 @dataclass(frozen=True)
@@ -76,26 +83,27 @@ class ReplaceAddresses:
     emails: tuple[str, ...] = EMAILS
     ipv4: tuple[str, ...] = IPV4S
     ipv6: tuple[str, ...] = IPV6S
+    code: bool = False
 
     def __post_init__(self) -> None:
         if not (self.emails and self.ipv4 and self.ipv6):
             raise ValueError("ReplaceAddresses needs at least one address of each kind to write")
 
     def __call__(self, batch: Batch) -> Batch:
-        found = find_addresses(batch[TEXT])
+        found = find_addresses(batch[TEXT], code=self.code)
         columns = found.columns()
         if len(found.rows):
             columns[TEXT] = replace(found, batch[TEXT], (self.emails, self.ipv4, self.ipv6))
         return with_columns(batch, columns)
 
     def __repr__(self) -> str:
-        default = self == ReplaceAddresses()
-        lists = "" if default else f"emails={self.emails}, ipv4={self.ipv4}, ipv6={self.ipv6}"
-        return f"ReplaceAddresses({lists})"
+        default = self == ReplaceAddresses(code=self.code)
+        lists = [] if default else [f"emails={self.emails}, ipv4={self.ipv4}, ipv6={self.ipv6}"]
+        return f"ReplaceAddresses({', '.join(lists + ['code=True'] * self.code)})"
 
 
-def find_addresses(texts: pa.Array) -> Found:
-    """Return where the addresses are."""
+def find_addresses(texts: pa.Array, *, code: bool = False) -> Found:
+    """Return where the addresses are; with `code`, without what is a version, a package or a login in source code."""
     text = strings(texts)
     # Room for the worst case, `a@b.c` and no more. Untouched memory is never given to us by the system.
     room = int(text.starts[-1] - text.starts[0]) // 5 + 1
@@ -106,6 +114,11 @@ def find_addresses(texts: pa.Array) -> Found:
     kept = np.ones(n, bool)
     for i in np.flatnonzero(kind != EMAIL):
         kept[i] = is_public(text.data[starts[i] : stops[i]].tobytes().decode())
+    if code:
+        for i in np.flatnonzero(kept):
+            before = text.data[max(starts[i] - 40, text.starts[rows[i]]) : starts[i]].tobytes()
+            start = in_code(text.data[starts[i] : stops[i]].tobytes(), before, is_email=kind[i] == EMAIL)
+            kept[i], starts[i] = start >= 0, starts[i] + max(start, 0)
     return Found(text, rows[kept], starts[kept], stops[kept], kind[kept])
 
 
