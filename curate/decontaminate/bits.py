@@ -1,0 +1,54 @@
+"""How much of a match is no accident, in bits: `return sorted(set(x))` is everybody's, forty rare choices one author's.
+
+A benchmark's one-liners equal thousands of innocent functions once names are gone, so a rate alone condemns them. A
+match is therefore weighed as a message (minimum description length, Wallace & Boulton 1968): bits saved by copying
+the benchmark's tree instead of writing it anew, less what the edits cost.
+
+    structure    for each node that both have, its surprise after its parent and left sibling in ordinary code
+    data flow    log2(k) for each name used again where the benchmark uses it again, of k names so far; as much is lost
+                 where the uses disagree
+    spelling     half the surprise of an identifier that both spell alike: names of one subject come together
+    edits        EDIT_BITS for each edit of the exact distance: which place, and what label
+
+Structure and data flow count for no more than log2(functions / twins), where ordinary code has twins: functions at
+least as near to the benchmark's as the document's is (`curate.decontaminate.reference`).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from curate.decontaminate.reference import Reference, contexts
+
+EDIT_BITS = 12.0  # log2 of some 60 nodes, and the 6 bits of a label's mean surprise
+MAX_SPELLING = 6.0  # bits of one identifier
+
+
+def surprises(labels: Sequence[str], sizes: Sequence[int], reference: Reference) -> np.ndarray:
+    """Return (n,) float64 bits of each node of one tree."""
+    return np.array([reference.surprise(*context) for context in contexts(labels, sizes)])
+
+
+def flow_bits(pairs: Iterable[tuple[str, str]]) -> float:
+    """Return the bits of names used again, paired in order: (the benchmark's, the document's)."""
+    partner: dict[str, str] = {}
+    bits = 0.0
+    for ours, theirs in pairs:
+        if ours in partner:
+            bits += math.log2(len(partner)) * (1 if partner[ours] == theirs else -1)
+        else:
+            partner[ours] = theirs
+    return bits
+
+
+def spelling_bits(pairs: Iterable[tuple[str, str]], reference: Reference) -> float:
+    """Return the bits of the identifiers that both sides spell alike."""
+    alike = {ours for ours, theirs in pairs if ours == theirs}
+    return sum(min(MAX_SPELLING, reference.spelling(name) / 2) for name in alike)
+
+
+def bound_by_twins(bits: float, rate: float, twins: Sequence[tuple[float, int]], functions: int) -> float:
+    """Return `bits`, or log2(functions / twins) if less; `twins` are (rate, how often) of ordinary functions."""
+    number = sum(times for near, times in twins if near >= rate)
+    return min(bits, math.log2(functions / number)) if number else bits

@@ -1,0 +1,67 @@
+"""Counts of ordinary code, and the bits that a match is worth."""
+
+import math
+
+import pytest
+
+from curate.decontaminate.bits import bound_by_twins, flow_bits, spelling_bits, surprises
+from curate.decontaminate.reference import MIN_COUNT, contexts, count, load_reference
+from curate.decontaminate.trees import plant
+
+SOURCE = "def f(x):\n    return x\n"
+
+
+def test_a_context_is_the_parent_and_the_left_sibling() -> None:
+    forest = plant("def f(x):\n    y = 1\n    return x + y")
+    assert list(contexts(forest.labels, forest.sizes)) == [
+        ("^", "^", "def"), ("def", "^", "arg"), ("def", "arg", "="), ("=", "^", "v"), ("=", "v", "1"),
+        ("def", "=", "Return"), ("Return", "^", "+"), ("+", "^", "v"), ("+", "v", "v"),
+    ]  # fmt: skip
+
+
+def test_what_is_common_surprises_less_and_probabilities_add_up_to_one() -> None:
+    reference = count(plant(SOURCE) for _ in range(MIN_COUNT))
+    assert reference.functions == MIN_COUNT
+    assert reference.alone == dict.fromkeys(("def", "arg", "Return", "v"), MIN_COUNT)
+    assert reference.surprise("def", "arg", "Return") < 1 < reference.surprise("def", "arg", "while")
+    below = sum(2 ** -reference.surprise("def", "^", label) for label in reference.alone)
+    assert below <= 1
+
+
+def test_a_function_that_occurs_twice_is_an_idiom_and_one_that_occurs_once_is_not() -> None:
+    reference = count([plant(SOURCE + "\ndef g(y):\n    return y\n\ndef h(a, b):\n    return a + b\n")])
+    assert reference.idioms == []  # four nodes are too few
+    twice = "def {}(a, b):\n    return a + b\n"
+    reference = count([plant(twice.format("f") + twice.format("g") + "def h(a):\n    return a * 2 - 1\n")])
+    assert reference.idioms == [(2, ["def", "arg", "arg", "Return", "+", "v", "v"], [7, 1, 1, 4, 3, 1, 1])]
+
+
+def test_names_used_again_alike_tell_more_the_more_names_there_are() -> None:
+    assert flow_bits([("x", "a"), ("x", "a")]) == 0  # of one name there is no choice
+    assert flow_bits([("x", "a"), ("y", "b"), ("x", "a"), ("y", "b")]) == 2
+    assert flow_bits([("x", "a"), ("y", "b"), ("x", "b"), ("y", "b")]) == 0
+    assert flow_bits([(n, n) for n in "abcda"]) == 2
+
+
+def test_only_names_spelt_alike_give_bits_and_rare_ones_more() -> None:
+    reference = load_reference()
+    assert spelling_bits([("x", "y")], reference) == 0
+    common = spelling_bits([("i", "i"), ("i", "i")], reference)
+    assert common == pytest.approx(reference.spelling("i") / 2)
+    assert common < spelling_bits([("truncate_number", "truncate_number")], reference) <= 6
+
+
+def test_twins_in_ordinary_code_bound_the_bits() -> None:
+    assert bound_by_twins(50.0, 0.9, (), 1024) == 50
+    assert bound_by_twins(50.0, 0.9, ((0.85, 4),), 1024) == 50  # that twin is farther away than the document
+    assert bound_by_twins(50.0, 0.9, ((0.95, 4),), 1024) == math.log2(1024 / 4)
+    assert bound_by_twins(3.0, 0.9, ((0.95, 4),), 1024) == 3
+
+
+def test_the_reference_that_ships_knows_what_is_common() -> None:
+    reference = load_reference()
+    assert reference.functions > 100_000
+    forest = plant("def f(x):\n    return len(x)\n")
+    idle = float(surprises(forest.labels, forest.sizes, reference).sum())
+    forest = plant("def f(n):\n    while n % 7919:\n        n = (n << 3) ^ 41\n    return n.bit_count()\n")
+    assert idle < 20 < 60 < float(surprises(forest.labels, forest.sizes, reference).sum())
