@@ -12,220 +12,187 @@ with the splits that have none. `out` is a folder on a disk that all workers see
 
 import hashlib
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
-from tokenizers import Tokenizer
+import pyarrow.compute as pc
 
 from curate.cluster import map_units
-from curate.corpus import Corpus, ShardWriter, Split, read_receipt, shard_name
+from curate.corpus import ShardWriter, Source, Split, read_receipt
 from curate.document import ID, TEXT
-from curate.tokenizer.bpe import end_of_text_id, from_json, load_tokenizer, save_tokenizer
+from curate.progress import Progress
+from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, save_tokenizer
+from curate.tokenizer.encode import Encoder
+from curate.tokenizer.sample import Given, documents, name_of, source_of
+from curate.tokenizer.tokens import TOKENIZER, Tokens, bin_file
 
 INDEX = pa.schema([(ID, pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
-TOKENIZER = "tokenizer"  # folder inside the tokens, so that they can be decoded and a model exported without asking
 UINT16_VOCAB = 2**16
 
 
 def tokenize(
-    corpus: Corpus | str | os.PathLike[str],
+    source: Given,
     out: str | os.PathLike[str],
     *,
     tokenizer: str | os.PathLike[str],
+    markup: bool = False,
     ray: str | None = None,
     workers: int | None = None,
-) -> "Tokens":
-    """Write one token shard and its index per split of `corpus` into the folder `out`."""
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
-    trained = load_tokenizer(tokenizer)
-    end_of_text_id(trained)
-    kept = Path(out, TOKENIZER)
-    if not (kept / "tokenizer.json").exists():
-        save_tokenizer(trained, kept)
-    elif load_tokenizer(kept).to_str() != trained.to_str():
-        raise ValueError(f"{out} holds tokens of another tokenizer; choose another folder or delete it")
-    work = _TokenizeSplit(corpus, str(out), trained.to_str())
-    for _ in map_units(work, corpus.splits(), ray=ray, workers=workers):
-        pass
+) -> Tokens:
+    """Write one token shard and its index per split of a corpus, or any source, into the folder `out`.
+
+    With `markup`, names of special tokens in a text, such as `<file_sep>`, become those tokens; never the end of text.
+    """
+    opened = source_of(source)
+    splits = opened.splits()
+    kept = _keep_tokenizer(Path(tokenizer), Path(out, TOKENIZER))
+    json = load_tokenizer(kept).to_str()
+    work = _TokenizeSplit(opened, str(out), json, end_of_text_id(kept), markup)
+    _refuse_foreign_shards(Path(out), splits)
+    progress = Progress(str(out), sum(split.num_bytes for split in splits), len(splits))
+    try:
+        for number, rows in map_units(work, splits, ray=ray, workers=workers):
+            progress.split(splits[number].num_bytes, rows)
+    finally:
+        progress.close()
+    for leftover in Path(out).rglob(".*.bin.tmp"):  # of killed writers
+        leftover.unlink(missing_ok=True)
     tokens = Tokens(out)
     if tokens.num_documents == 0:
-        raise ValueError(f"{corpus.path} has no documents; nothing was tokenised")
+        raise ValueError(f"{name_of(opened)} has no documents; nothing was tokenised")
     return tokens
+
+
+def _keep_tokenizer(given: Path, kept: Path) -> Path:
+    """Put the tokenizer beside its tokens, with its own settings where it has some."""
+    trained = load_tokenizer(given)
+    end_of_text_id(given)
+    if not (kept / "tokenizer.json").exists():
+        save_tokenizer(trained, kept)
+        if (given / CONFIG_FILE).exists():
+            shutil.copyfile(given / CONFIG_FILE, kept / CONFIG_FILE)
+    elif load_tokenizer(kept).to_str() != trained.to_str():
+        raise ValueError(f"{kept.parent} holds tokens of another tokenizer; choose another folder or delete it")
+    return kept
+
+
+def _refuse_foreign_shards(out: Path, splits: list[Split]) -> None:
+    names = {split.name for split in splits}
+    there = [str(path.relative_to(out).with_suffix("")) for path in out.rglob("*.bin")]
+    foreign = sorted(name for name in there if name not in names)
+    if foreign:
+        raise ValueError(
+            f"{out} holds {len(foreign)} token shards that this input does not make, the first {foreign[0]}; "
+            "choose another folder, or delete that one"
+        )
 
 
 @dataclass(frozen=True)
 class _TokenizeSplit:
     """Unit of work: one split in, one `.bin` and its index out. Carries the tokenizer's JSON to any worker."""
 
-    corpus: Corpus
+    source: Source
     out: str
     tokenizer_json: str
+    end_of_text: int
+    markup: bool
 
-    def __call__(self, split: Split) -> None:
+    def __call__(self, split: Split) -> int:
+        """Return the number of documents, of a split done before too."""
         recipe = self.recipe(split)
-        if self.is_done(split, recipe):
-            return
-        tokenizer = _tokenizer(self.tokenizer_json)
-        end = end_of_text_id(tokenizer)
-        dtype = "<u2" if tokenizer.get_vocab_size() <= UINT16_VOCAB else "<u4"
-        partial = Path(self.out, f".{split.name.replace('/', '.')}.{uuid.uuid4().hex}.tmp")
+        done = self.receipt(split, recipe)
+        if done is not None:
+            return int(done["num_documents"])
+        encode = _encoder(self.tokenizer_json, self.markup)
+        dtype = "<u2" if encode.vocab_size <= UINT16_VOCAB else "<u4"
+        unfinished = Path(self.out, f".{split.name.replace('/', '.')}.{uuid.uuid4().hex}.bin.tmp")
         try:
-            with ShardWriter(self.out, split.name, INDEX) as index, partial.open("wb") as file:
+            with ShardWriter(self.out, split.name, INDEX) as index, unfinished.open("wb") as file:
                 position = num_bytes = 0
-                for batch in self.corpus.read(split, [ID, TEXT]):
-                    texts = _texts(batch, split)
-                    documents = [[*encoding.ids, end] for encoding in tokenizer.encode_batch_fast(texts)]
-                    stops = position + np.cumsum([len(document) for document in documents])
-                    file.write(np.concatenate(documents).astype(dtype).tobytes())
+                content = hashlib.sha256()
+                for batch in documents(self.source, split):
+                    _refuse_null(batch, split)
+                    ids, ends = encode(batch[TEXT])
+                    plain = np.insert(ids, ends, self.end_of_text).astype(dtype).tobytes()
+                    file.write(plain)
+                    content.update(plain)
+                    stops = position + ends + np.arange(1, len(ends) + 1)
                     starts = np.concatenate([[position], stops[:-1]])
                     columns = [batch[ID], pa.array(starts, pa.int64()), pa.array(stops, pa.int64())]
                     index.write(pa.RecordBatch.from_arrays(columns, schema=INDEX))
                     position = int(stops[-1])
-                    num_bytes += sum(len(text.encode()) for text in texts)
+                    num_bytes += pc.sum(pc.binary_length(batch[TEXT])).as_py()
                 file.flush()
                 os.fsync(file.fileno())
-                partial.replace(_bin(self.out, split.name))
-                vocab = {"vocab_size": tokenizer.get_vocab_size(), "end_of_text": end, "dtype": dtype}
-                index.commit({**recipe, **vocab, "num_tokens": position, "num_bytes": num_bytes})
+                unfinished.replace(bin_file(self.out, split.name))
+                recipe |= {
+                    "vocab_size": encode.vocab_size,
+                    "end_of_text": self.end_of_text,
+                    "dtype": dtype,
+                    "sha256": content.hexdigest(),
+                }
+                counts = {"num_documents": index.num_rows, "num_tokens": position, "num_bytes": num_bytes}
+                index.commit({**recipe, **counts})
+                return index.num_rows
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
 
     def recipe(self, split: Split) -> dict[str, Any]:
-        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), "split": split.identity()}
+        """Return what decides the bytes of a shard; `markup` only where it was asked for."""
+        marked = {"markup": True} if self.markup else {}
+        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), "split": split.identity(), **marked}
 
-    def is_done(self, split: Split, recipe: dict[str, Any]) -> bool:
+    def receipt(self, split: Split, recipe: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the receipt of a split that is done.
+
+        Raises:
+            ValueError: the shard there is of another input or tokenizer.
+        """
         index = Path(self.out, f"{split.name}.parquet")
         if not index.exists():
-            return False
-        receipt = read_receipt(str(index)) or {}
-        different = [name for name in recipe if receipt.get(name) != recipe[name]]
+            return None
+        found = read_receipt(str(index)) or {}
+        names = {*recipe, "markup"}
+        different = sorted(name for name in names if found.get(name) != recipe.get(name))
         if different:
             raise ValueError(f"{index} was made with another {' and '.join(different)}; choose another folder")
-        return _bin(self.out, split.name).exists()
+        return found if bin_file(self.out, split.name).exists() else None
 
 
-def _texts(batch: pa.RecordBatch, split: Split) -> list[str]:
-    texts: list[str | None] = batch[TEXT].to_pylist()
-    if None in texts:
-        raise ValueError(f"{split.path}: document {batch[ID][texts.index(None)]} has no text (null); drop it first")
-    return texts  # type: ignore[return-value]  # checked above
+def _refuse_null(batch: pa.RecordBatch, split: Split) -> None:
+    if batch[TEXT].null_count:
+        first = batch[ID].filter(pc.is_null(batch[TEXT]))[0]
+        raise ValueError(f"{split.path}: document {first} has no text (null); drop it first")
+
+
+class _Encode:
+    """Texts to ids and the end of each row in them: compiled where the tokenizer is ours, else by the library."""
+
+    def __init__(self, tokenizer_json: str, markup: bool) -> None:
+        self.library = from_json(tokenizer_json, markup=markup)
+        self.compiled = None if markup else Encoder.of(tokenizer_json)
+        self.vocab_size = self.library.get_vocab_size()
+
+    def __call__(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        if self.compiled is not None:
+            return self.compiled(texts)
+        encoded = self.library.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
+        rows = [np.array(encoding.ids, dtype=np.int32) for encoding in encoded]
+        return np.concatenate(rows), np.cumsum([len(row) for row in rows], dtype=np.int64)
 
 
 @cache
-def _tokenizer(json: str) -> Tokenizer:
+def _encoder(tokenizer_json: str, markup: bool) -> _Encode:
     """Load once per worker process."""
-    return from_json(json)
+    return _Encode(tokenizer_json, markup)
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _bin(folder: str, name: str) -> Path:
-    return Path(folder, f"{name}.bin")
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A folder that `tokenize` wrote, as one long array of tokens; shards in the order of their names."""
-
-    path: Path
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        object.__setattr__(self, "path", Path(path))
-
-    @cached_property
-    def shards(self) -> list[str]:
-        files = Corpus(self.path).files
-        return [shard_name(file, str(self.path)) for file in files]
-
-    @cached_property
-    def receipts(self) -> list[dict[str, Any]]:
-        found = [(name, read_receipt(str(self.path / f"{name}.parquet")) or {}) for name in self.shards]
-        strange = [name for name, receipt in found if receipt.get("step") != "tokenize"]
-        if strange:
-            raise ValueError(f"{self.path}/{strange[0]}.parquet is no index of tokens; tokenize the corpus first")
-        if len({receipt["tokenizer"] for _, receipt in found}) > 1:
-            raise ValueError(f"{self.path} mixes shards of different tokenizers; tokenize into a fresh folder")
-        return [receipt for _, receipt in found]
-
-    @cached_property
-    def arrays(self) -> list[npt.NDArray[np.unsignedinteger[Any]]]:
-        """Memory maps of the shards, checked against the lengths in their receipts."""
-        return [self._map(name, receipt) for name, receipt in zip(self.shards, self.receipts, strict=True)]
-
-    def _map(self, name: str, receipt: dict[str, Any]) -> npt.NDArray[np.unsignedinteger[Any]]:
-        file, dtype = _bin(str(self.path), name), np.dtype(receipt["dtype"])
-        expected = receipt["num_tokens"] * dtype.itemsize
-        size = file.stat().st_size if file.exists() else None
-        if size != expected:
-            raise ValueError(f"{file} has {size} bytes, its index says {expected}; delete the index and tokenize again")
-        return np.memmap(file, dtype, mode="r") if expected else np.empty(0, dtype)
-
-    @cached_property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        """(shards + 1,) first token of each shard, and the total."""
-        return np.cumsum([0, *(receipt["num_tokens"] for receipt in self.receipts)], dtype=np.int64)
-
-    @property
-    def num_tokens(self) -> int:
-        return int(self.offsets[-1])
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of text, without what ends the documents."""
-        return sum(receipt["num_bytes"] for receipt in self.receipts)
-
-    @cached_property
-    def num_documents(self) -> int:
-        return Corpus(self.path).num_rows
-
-    @property
-    def vocab_size(self) -> int:
-        return int(self.receipts[0]["vocab_size"])
-
-    @property
-    def tokenizer(self) -> Path:
-        """Folder of the tokenizer that made these tokens."""
-        return self.path / TOKENIZER
-
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """What a training run writes down of its data."""
-        return {"tokenizer": self.receipts[0]["tokenizer"], "num_tokens": self.num_tokens}
-
-    def read(self, start: int, stop: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return tokens [start, stop), a view where they lie in one shard."""
-        assert 0 <= start <= stop <= self.num_tokens, f"[{start}, {stop}) of {self.num_tokens} tokens"
-        return np.concatenate(parts) if len(parts := list(self._parts(start, stop))) > 1 else parts[0]
-
-    def _parts(self, start: int, stop: int) -> Iterator[npt.NDArray[np.unsignedinteger[Any]]]:
-        shard = min(int(np.searchsorted(self.offsets, start, side="right")), len(self.arrays)) - 1
-        while True:
-            first, last = self.offsets[shard], self.offsets[shard + 1]
-            yield self.arrays[shard][max(start - first, 0) : stop - first]
-            shard += 1
-            if stop <= last or shard == len(self.arrays):
-                return
-
-    def document_of(self, position: int) -> str:
-        """Return the id of the document whose token (or end mark) is at `position`."""
-        if not 0 <= position < self.num_tokens:
-            raise IndexError(f"{self.path} has tokens 0 to {self.num_tokens - 1}, not {position}")
-        shard = int(np.searchsorted(self.offsets, position, side="right")) - 1
-        index = _index(str(self.path / f"{self.shards[shard]}.parquet"))
-        row = int(np.searchsorted(index["stop"].to_numpy(), position - self.offsets[shard], side="right"))
-        return str(index[ID][row])
-
-
-@cache
-def _index(path: str) -> pa.Table:
-    return pq.read_table(path)

@@ -3,101 +3,233 @@
     mixture = Mixture({"tokens/edu": 0.7, "tokens/code": 0.3}, seq_len=2048, batch_windows=512, seed=0)
     batch = mixture.batch_at(step, rank=0, world_size=8)     # (64, 2049) int64: inputs [:, :-1], targets [:, 1:]
 
-A corpus is cut into windows of `seq_len + 1` tokens that share one token, so that every token is a target once. Sample
-number n of the run (n = step * batch_windows + row) is worked out from n alone, in three closed forms:
+A corpus is a ring of tokens, cut into windows that share one token with the next, so nothing is cropped or padded and
+every token is a target once before any is one again; what is left over at the end of an epoch begins the next. The ring
+closes because every document ends with the end mark, which also opens the document after it (its BOS): documents can be
+told apart by the end marks in a window, and a loop may keep attention within them.
+
+Sample number n of the run (n = step * batch_windows + row) is worked out from n alone, in three closed forms:
 
 1. which corpus: corpus i takes a sample whenever its share of n passes a whole number, so shares are exact to about
    one sample at any point of the run, not only in expectation;
-2. how many samples that corpus gave before: the same whole number;
-3. which window: that count through a permutation of the corpus's windows, another one each epoch, so that no window
-   comes twice before all came once.
+2. how many windows that corpus gave before: the same whole number, and what earlier phases and runs took;
+3. which window: that count through a permutation of the corpus's windows (`curate.train.order`), another one each
+   epoch. It depends on the seed and the corpus's content, not on its path or the other corpora.
 
-So the step is the whole state: resuming reads nothing back, and any number of ranks sees the same global batch. The
-permutation is a Feistel network, which needs no memory however large the corpus is (Black and Rogaway 2002). Documents
-are not kept apart within a window, as in SmolLM: the end mark between them is all the model gets.
+So the step is the whole state: resuming reads nothing back, and any number of ranks sees the same global batch.
+Mixtures that change on the way are phases: `[Phase(300_000, {...}), Phase(None, {...})]`.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from curate.tokenizer.pack import Tokens
+from curate.tokenizer.tokens import Document, TokenArray, Tokens
+from curate.train.order import Ints, permute
 
-Ints = npt.NDArray[np.int64]
 SHARE_BITS = 20  # weights are held as multiples of 2^-20, so that shares are exact integer arithmetic
-ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A mixture up to a step; the last phase has no end."""
+
+    until: int | None  # steps
+    weights: Mapping[str, float]
+
+
+Blend = str | os.PathLike[str] | Mapping[str, float] | Sequence[Phase]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A phase in samples, over the numbers of the mixture's corpora."""
+
+    first: int  # sample
+    stop: int | None
+    corpora: tuple[int, ...]
+    shares: tuple[int, ...]  # of what the corpora before leave over, in units of 2^-20
+    before: dict[int, int]  # windows that each corpus gave before this phase
 
 
 class Mixture:
-    """Token corpora with weights; `batch_at(step)` is all the loop needs.
+    """Token corpora with weights; `batch_at(step)` is all a loop needs.
+
+    Args:
+        blend: a folder that `tokenize` wrote, a mapping of folders to weights, or phases of such mappings.
+        seq_len: targets in a window.
+        batch_windows: windows in a step, over all ranks.
+        drawn: what another mixture's `drawn(steps)` returned: go on in each corpus where that one was.
 
     Raises:
-        ValueError: no corpus, a weight that is not positive, different tokenizers, or a corpus shorter than a window.
+        ValueError: no corpus, a weight that is not positive, different tokenizers, a corpus shorter than a window,
+            the same tokens twice, or phases that do not follow one another.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, seq_len: int, batch_windows: int, seed: int) -> None:
-        self.corpora = {str(path): Tokens(path) for path in weights}
+    def __init__(
+        self, blend: Blend, *, seq_len: int, batch_windows: int, seed: int, drawn: Mapping[str, int] | None = None
+    ) -> None:
+        self.phases = _phases(blend)
+        self.corpora = {path: Tokens(path) for phase in self.phases for path in phase.weights}
         self.seq_len, self.batch_windows, self.seed = seq_len, batch_windows, seed
-        self.shares = _nested_shares(dict(zip(self.corpora, weights.values(), strict=True)))
-        self.num_windows = [(tokens.num_tokens - 1) // seq_len for tokens in self.corpora.values()]
-        short = [path for path, windows in zip(self.corpora, self.num_windows, strict=True) if windows < 1]
+        self.drawn_before = dict(drawn or {})
+        self._list = list(self.corpora.values())
+        self._check()
+        self.num_windows = [tokens.num_tokens // seq_len for tokens in self._list]
+        self._contents = [str(tokens.fingerprint["content"]) for tokens in self._list]
+        self._stretches = self._lay_out()
+
+    def _check(self) -> None:
+        short = [path for path, tokens in self.corpora.items() if tokens.num_tokens <= self.seq_len]
         if short:
-            raise ValueError(f"{short[0]} has fewer than the {seq_len + 1} tokens of a window; use a shorter seq_len")
-        prints = {tokens.fingerprint["tokenizer"] for tokens in self.corpora.values()}
+            raise ValueError(f"{short[0]} has fewer than {self.seq_len + 1} tokens, a window; use a shorter seq_len")
+        prints = {tokens.fingerprint["tokenizer"] for tokens in self._list}
         if len(prints) > 1:
             raise ValueError(f"{', '.join(self.corpora)} were made by {len(prints)} tokenizers; a mixture needs one")
+        paths: dict[str, str] = {}
+        for path, tokens in self.corpora.items():
+            same = paths.setdefault(tokens.fingerprint["content"], path)
+            if same != path:
+                raise ValueError(f"{same} and {path} hold the same tokens; give one of them the weight of both")
+
+    def _lay_out(self) -> list[_Stretch]:
+        number = {path: position for position, path in enumerate(self.corpora)}
+        before = {n: self.drawn_before.get(content, 0) for n, content in enumerate(self._contents)}
+        stretches, first = [], 0
+        for phase in self.phases:
+            stop = None if phase.until is None else phase.until * self.batch_windows
+            numbers = tuple(number[path] for path in phase.weights)
+            stretch = _Stretch(first, stop, numbers, _nested_shares(phase.weights), dict(before))
+            stretches.append(stretch)
+            if stop is not None:
+                before, first = before | _taken(stretch, stop), stop
+        return stretches
 
     @property
     def tokens(self) -> Tokens:
         """Any of the corpora: all share vocabulary and tokenizer."""
-        return next(iter(self.corpora.values()))
+        return self._list[0]
+
+    @property
+    def end_of_text(self) -> int:
+        return self.tokens.end_of_text
 
     def batch_at(self, step: int, rank: int = 0, world_size: int = 1) -> Ints:
         """Return this rank's rows of the global batch, (batch_windows / world_size, seq_len + 1)."""
+        corpus, start = self._rows(step, rank, world_size)
+        batch = np.empty((len(corpus), self.seq_len + 1), dtype=np.int64)
+        for row, (number, position) in enumerate(zip(corpus.tolist(), start.tolist(), strict=True)):
+            batch[row] = _read_ring(self._list[number], position, self.seq_len + 1)
+        return batch
+
+    def documents_at(self, step: int, rank: int = 0, world_size: int = 1) -> list[list[tuple[str, Document]]]:
+        """Return for each row of a batch the documents its targets are of, with the corpus each is from."""
+        paths, rows = list(self.corpora), []
+        for number, start in zip(*(part.tolist() for part in self._rows(step, rank, world_size)), strict=True):
+            tokens = self._list[number]
+            first = (start + 1) % tokens.num_tokens  # the first input only opens the window
+            pieces = [
+                (first, min(first + self.seq_len, tokens.num_tokens)),
+                (0, first + self.seq_len - tokens.num_tokens),
+            ]
+            found = [document for a, b in pieces if a < b for document in tokens.documents(a, b)]
+            rows.append([(paths[number], document) for document in found])
+        return rows
+
+    def _rows(self, step: int, rank: int, world_size: int) -> tuple[Ints, Ints]:
+        """Return corpus number and first token of each of a rank's rows."""
         if self.batch_windows % world_size:
             raise ValueError(f"{self.batch_windows} windows a batch do not divide by {world_size} ranks")
         rows = self.batch_windows // world_size
         first = step * self.batch_windows + rank * rows
-        corpus, window = self.locate(np.arange(first, first + rows))
-        corpora = list(self.corpora.values())
-        batch = np.empty((rows, self.seq_len + 1), dtype=np.int64)
-        for row in range(rows):
-            start = int(window[row]) * self.seq_len
-            batch[row] = corpora[corpus[row]].read(start, start + self.seq_len + 1)
-        return batch
+        return self.locate(np.arange(first, first + rows))
 
     def locate(self, samples: Ints) -> tuple[Ints, Ints]:
-        """Return corpus number and window number of each sample number, both (N,)."""
+        """Return the corpus number of each sample number and the position of its first input token, both (N,)."""
         corpus = np.full(len(samples), -1, dtype=np.int64)
-        window = np.zeros(len(samples), dtype=np.int64)
-        position = samples.copy()  # number among the samples that earlier corpora left over
-        for number, share in enumerate(self.shares):
-            taken = position * share >> SHARE_BITS  # by this corpus before each position
-            mine = (corpus < 0) & ((position + 1) * share >> SHARE_BITS > taken)
-            corpus[mine] = number
-            window[mine] = self._window(number, taken[mine])
-            position = position - taken
-        return corpus, window
+        start = np.zeros(len(samples), dtype=np.int64)
+        for stretch in self._stretches:
+            here = (samples >= stretch.first) & (samples < (stretch.stop or np.iinfo(np.int64).max))
+            position = samples[here] - stretch.first  # number among the samples that earlier corpora left over
+            mine_corpus, mine_start = corpus[here], start[here]
+            for number, share in zip(stretch.corpora, stretch.shares, strict=True):
+                taken = position * share >> SHARE_BITS  # by this corpus before each position
+                mine = (mine_corpus < 0) & ((position + 1) * share >> SHARE_BITS > taken)
+                mine_corpus[mine] = number
+                mine_start[mine] = self._start(number, stretch.before[number] + taken[mine])
+                position = position - taken
+            corpus[here], start[here] = mine_corpus, mine_start
+        return corpus, start
 
-    def _window(self, corpus: int, draws: Ints) -> Ints:
-        epochs, places = np.divmod(draws, self.num_windows[corpus])
+    def _start(self, corpus: int, draws: Ints) -> Ints:
+        """Return where the windows of a corpus's n-th draws start on its ring."""
+        count = self.num_windows[corpus]
+        epochs, places = np.divmod(draws, count)
         windows = np.empty_like(places)
         for epoch in np.unique(epochs):
             mine = epochs == epoch
-            windows[mine] = permute(places[mine], self.num_windows[corpus], (self.seed, corpus, int(epoch)))
-        return windows
+            windows[mine] = permute(places[mine], count, (self.seed, int(self._contents[corpus], 16), int(epoch)))
+        return ((epochs * count + windows) * self.seq_len - 1) % self._list[corpus].num_tokens
+
+    def drawn(self, steps: int) -> dict[str, int]:
+        """Return the windows each corpus has given after `steps` steps, by content; earlier runs' counts included."""
+        samples = steps * self.batch_windows
+        stretch = next(s for s in reversed(self._stretches) if s.first <= samples)
+        counts = stretch.before | _taken(stretch, samples)
+        return self.drawn_before | {self._contents[n]: count for n, count in counts.items() if count}
 
     def epochs(self, steps: int) -> dict[str, float]:
         """Return how often each corpus is read in `steps` steps; more than about 4 teach little (Muennighoff 2023)."""
-        samples, passes = steps * self.batch_windows, {}
-        for path, share, windows in zip(self.corpora, self.shares, self.num_windows, strict=True):
-            taken = samples * share >> SHARE_BITS
-            samples, passes[path] = samples - taken, taken / windows
-        return passes
+        drawn = self.drawn(steps)
+        counts = [drawn.get(c, 0) - self.drawn_before.get(c, 0) for c in self._contents]
+        return {path: n / windows for path, n, windows in zip(self.corpora, counts, self.num_windows, strict=True)}
+
+    def recipe(self) -> list[dict[str, Any]]:
+        """Return the phases as JSON: what a run writes down, and holds a second call against."""
+        return [
+            {
+                "until": phase.until,
+                "data": [{"path": p, "weight": w, **self.corpora[p].fingerprint} for p, w in phase.weights.items()],
+            }
+            for phase in self.phases
+        ]
 
 
-def _nested_shares(weights: dict[str, float]) -> list[int]:
+def _read_ring(tokens: Tokens, start: int, length: int) -> TokenArray:
+    """Return `length` tokens from `start` on, the first token following the last."""
+    stop = start + length
+    if stop <= tokens.num_tokens:
+        return tokens.read(start, stop)
+    return np.concatenate([tokens.read(start, tokens.num_tokens), tokens.read(0, stop - tokens.num_tokens)])
+
+
+def _taken(stretch: _Stretch, stop: int) -> dict[int, int]:
+    """Return the windows each corpus has given by sample `stop` of the run."""
+    left, counts = stop - stretch.first, {}
+    for number, share in zip(stretch.corpora, stretch.shares, strict=True):
+        taken = left * share >> SHARE_BITS
+        left -= taken
+        counts[number] = stretch.before[number] + taken
+    return counts
+
+
+def _phases(blend: Blend) -> tuple[Phase, ...]:
+    if isinstance(blend, str | os.PathLike):
+        return (Phase(None, {os.fspath(blend): 1.0}),)
+    if isinstance(blend, Mapping):
+        return (Phase(None, {str(path): weight for path, weight in blend.items()}),)
+    phases = tuple(blend)
+    ends = [phase.until for phase in phases]
+    rising = [0, *(end for end in ends[:-1] if end is not None)]
+    if not phases or ends[-1] is not None or None in ends[:-1] or sorted(set(rising)) != rising:
+        raise ValueError(f"phases end at steps {ends}; each must end later than the one before, the last at None")
+    return phases
+
+
+def _nested_shares(weights: Mapping[str, float]) -> tuple[int, ...]:
     """Return each corpus's share of what the corpora before it leave over, in units of 2^-20; the last takes all."""
     if not weights:
         raise ValueError("no token corpus given; pass a folder that `tokenize` wrote")
@@ -105,34 +237,4 @@ def _nested_shares(weights: dict[str, float]) -> list[int]:
     if wrong:
         raise ValueError(f"the weight of {wrong[0]} is {weights[wrong[0]]}; weights must be positive")
     left = np.cumsum(list(weights.values())[::-1])[::-1]  # weight of each corpus and all after it
-    return [round(weight / rest * 2**SHARE_BITS) for weight, rest in zip(weights.values(), left, strict=True)]
-
-
-def permute(places: Ints, size: int, key: tuple[int, ...]) -> Ints:
-    """Map each of `places` in [0, size) to its image under a pseudo-random permutation of [0, size).
-
-    A Feistel network permutes the next power of four; a place sent outside [0, size) walks on until it is inside.
-    """
-    half = max((max(size - 1, 1).bit_length() + 1) // 2, 1)  # bits of each half
-    keys = np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64).astype(np.uint64)
-    images = places.copy()
-    walking = np.ones(len(places), dtype=bool)
-    while walking.any():
-        images[walking] = _feistel(images[walking], half, keys)
-        walking = images >= size
-    return images
-
-
-def _feistel(values: Ints, half: int, keys: npt.NDArray[np.uint64]) -> Ints:
-    mask = np.uint64(2**half - 1)
-    left, right = values.astype(np.uint64) >> np.uint64(half), values.astype(np.uint64) & mask
-    for key in keys:
-        left, right = right, left ^ (_mix(right + key) & mask)
-    return (left << np.uint64(half) | right).astype(np.int64)
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's finaliser: every input bit reaches every output bit."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return tuple(round(weight / rest * 2**SHARE_BITS) for weight, rest in zip(weights.values(), left, strict=True))

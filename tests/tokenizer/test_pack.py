@@ -5,7 +5,8 @@ import pytest
 
 from curate.corpus import write_corpus
 from curate.tokenizer.bpe import load_tokenizer, train_tokenizer
-from curate.tokenizer.pack import Tokens, tokenize
+from curate.tokenizer.pack import tokenize
+from curate.tokenizer.tokens import Tokens
 
 TEXTS = [f"Document {n} tells of {n} things.\n" * (n % 5 + 1) for n in range(30)] + [""]
 
@@ -20,7 +21,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tokenizer(corpus, tmp_path_factory):
-    return train_tokenizer(corpus, tmp_path_factory.mktemp("tokenizer"), vocab_size=275)
+    return train_tokenizer(corpus, tmp_path_factory.mktemp("tokenizer"), vocab_size=290)
 
 
 def files(folder) -> dict[str, bytes]:
@@ -35,7 +36,7 @@ def test_documents_follow_one_another_each_with_an_end_mark(corpus, tokenizer, t
     assert tokens.read(0, tokens.num_tokens).tolist() == expected
     assert tokens.num_bytes == sum(len(text) for text in TEXTS)
     assert tokens.num_documents == len(TEXTS)
-    assert tokens.vocab_size == 275
+    assert tokens.vocab_size == 290
     assert (tmp_path / "00000.bin").stat().st_size == 2 * tokens.offsets[1]
 
 
@@ -85,7 +86,7 @@ def test_the_receipt_is_in_the_footer_of_the_index(corpus, tokenizer, tmp_path):
 
 def test_another_tokenizer_into_the_same_folder_is_refused(corpus, tokenizer, tmp_path):
     tokenize(corpus, tmp_path / "tokens", tokenizer=tokenizer, ray="none")
-    other = train_tokenizer(corpus, tmp_path / "other", vocab_size=280)
+    other = train_tokenizer(corpus, tmp_path / "other", vocab_size=295)
     before = files(tmp_path / "tokens")
     with pytest.raises(ValueError, match="another tokenizer"):
         tokenize(corpus, tmp_path / "tokens", tokenizer=other, ray="none")
