@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.corpus import Corpus, write_corpus
-from curate.tokenizer.bpe import SPECIAL_TOKENS, fertility, load_tokenizer, train_tokenizer
+from curate.tokenizer.bpe import SPECIAL_TOKENS, load_tokenizer, token_bytes, train_tokenizer
 
 LESSONS = [
     f"Lesson {n}: the square of {n} is {n * n}.\n\ndef square_{n}(x):\n    if x == {n}:\n        return {n * n}\n"
@@ -64,18 +64,6 @@ def test_the_same_corpus_gives_the_same_bytes_in_another_process(corpus, folder,
     assert (tmp_path / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
 
 
-def test_the_sample_follows_ids_not_shards(corpus, tmp_path):
-    backwards = pa.RecordBatch.from_pydict(
-        {"id": [f"d{n}" for n in reversed(range(200))], "text": list(reversed(LESSONS))}
-    )
-    turned = write_corpus(tmp_path / "turned", [backwards.slice(0, 150), backwards.slice(150)], shard_rows=100)
-    half = sum(split.num_bytes for split in corpus.splits()) // 2
-    same = sum(split.num_bytes for split in turned.splits()) // 2
-    one = train_tokenizer(corpus, tmp_path / "one", vocab_size=300, sample_bytes=half)
-    two = train_tokenizer(turned, tmp_path / "two", vocab_size=300, sample_bytes=same)
-    assert (one / "tokenizer.json").read_bytes() == (two / "tokenizer.json").read_bytes()
-
-
 def test_transformers_reads_the_folder(folder):
     from transformers import AutoTokenizer
 
@@ -86,15 +74,68 @@ def test_transformers_reads_the_folder(folder):
     assert (theirs.eos_token_id, theirs.bos_token_id) == (0, 0)
 
 
-def test_fertility_is_bytes_per_token(folder):
-    assert fertility(load_tokenizer(folder), ["1234", "56"]) == 1.0
-    with pytest.raises(ValueError, match="no tokens"):
-        fertility(load_tokenizer(folder), [""])
-
-
 def test_a_vocabulary_without_room_for_all_bytes_is_refused(corpus, tmp_path):
-    with pytest.raises(ValueError, match="below 265"):
+    with pytest.raises(ValueError, match="below 277"):
         train_tokenizer(corpus, tmp_path, vocab_size=200)
+
+
+def test_a_conversation_is_written_as_chatml(folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    turns = [{"role": "user", "content": "What is 7 x 8?"}, {"role": "assistant", "content": "56"}]
+    assert tokenizer.apply_chat_template(turns, tokenize=False) == (
+        "<|im_start|>user\nWhat is 7 x 8?<|im_end|>\n<|im_start|>assistant\n56<|im_end|>\n"
+    )
+    ids = tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True)["input_ids"]
+    assert ids.count(tokenizer.convert_tokens_to_ids("<|im_start|>")) == 2
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "user\nWhat is 7 x 8?\nassistant\n"
+
+
+def test_special_tokens_are_those_of_smollm_and_starcoder(folder):
+    tokenizer = load_tokenizer(folder)
+    assert [tokenizer.id_to_token(n) for n in (0, 1, 2, 3, 5, 16)] == [
+        *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<file_sep>", "<empty_output>")
+    ]
+    assert all(tokenizer.token_to_id(f"<fim_{part}>") for part in ("prefix", "middle", "suffix", "pad"))
+
+
+def test_markup_in_a_text_becomes_special_tokens_on_request_but_never_its_end(folder):
+    text = "<repo_name>a/b<file_sep>x.py\nprint(1)<|endoftext|>"
+    plain, marked = load_tokenizer(folder), load_tokenizer(folder, markup=True)
+    assert plain.encode(text).ids != marked.encode(text).ids
+    assert not {0, 3, 5} & set(plain.encode(text).ids)
+    assert [n for n in marked.encode(text).ids if n < len(SPECIAL_TOKENS)] == [3, 5]
+    for tokenizer in (plain, marked):
+        assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+@given(text=st.text())
+@settings(max_examples=300, deadline=None)
+def test_the_bytes_of_the_tokens_are_the_bytes_of_the_text(folder, text):
+    tokenizer = load_tokenizer(folder)
+    known = token_bytes(tokenizer)
+    assert b"".join(known[number] for number in tokenizer.encode(text).ids) == text.encode()
+
+
+def test_every_byte_has_a_token(folder):
+    assert {bytes([byte]) for byte in range(256)} <= set(token_bytes(load_tokenizer(folder)))
+
+
+def test_deep_indentation_is_one_token_a_line(code_tokenizer):
+    tokenizer = load_tokenizer(code_tokenizer)
+    for depth in range(1, 9):
+        assert len(tokenizer.encode("\n" + 4 * depth * " " + "x").ids) == 3, "line end, all spaces but one, ' x'"
+        tabbed = tokenizer.encode("\n" + depth * "\t" + "x").ids
+        assert len(tabbed) <= 3
+
+
+@pytest.fixture(scope="module")
+def code_tokenizer(tmp_path_factory):
+    nested = ["\n".join(f"{unit * depth}x = {depth}" for depth in range(9)) for unit in ("    ", "\t")]
+    batch = pa.RecordBatch.from_pydict({"id": [f"c{n}" for n in range(50)], "text": nested * 25})
+    corpus = write_corpus(tmp_path_factory.mktemp("code"), [batch])
+    return train_tokenizer(corpus, tmp_path_factory.mktemp("code-tokenizer"), vocab_size=340)
 
 
 def test_an_empty_corpus_is_refused(tmp_path):
