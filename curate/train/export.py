@@ -1,10 +1,12 @@
 """A trained model as a Hugging Face folder: what transformers, vLLM and lm-evaluation-harness read.
 
-    export("runs/model/checkpoints/step-002000", "runs/model/hf")
+    export("runs/model/checkpoints/step-002000", "runs/model/hf", run="runs/model")
     transformers.AutoModelForCausalLM.from_pretrained("runs/model/hf")
-    generate("runs/model/hf", "Once upon a time")
 
-The weights keep float32: they are what was trained, and a reader that wants bfloat16 asks for it when loading.
+The weights keep float32 unless asked: they are what was trained, and a reader that wants bfloat16 asks for it when
+loading. The folder holds weights, configuration, tokenizer with chat template, defaults for generation, and a card
+(README.md) written from the run's own files. The layout is that of SmolLM on the hub; `rope_theta` is written twice,
+as transformers 5 and vLLM name it now and as everyone before did.
 """
 
 import json
@@ -12,34 +14,48 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from curate.tokenizer.bpe import end_of_text_id, load_tokenizer
+from curate.tokenizer.bpe import end_of_text_id
+from curate.train.card import model_card
 from curate.train.model import Llama, ModelConfig
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 PREFIX = "model."  # LlamaForCausalLM holds its LlamaModel under this name
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def export(checkpoint: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
-    """Turn a checkpoint into a Hugging Face folder; config.json comes last, so that only a whole folder loads."""
+def export(
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    run: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Turn a checkpoint into a Hugging Face folder; config.json comes last, so that only a whole folder loads.
+
+    Args:
+        run: folder of the run that made the checkpoint, for the card; without it the card knows the model only.
+    """
     folder, source = Path(out), Path(checkpoint)
     model = load_checkpoint_model(source)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {PREFIX + name: tensor for name, tensor in model.state_dict().items()}
+    weights = {PREFIX + name: tensor.to(DTYPES[dtype]) for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     for name in TOKENIZER_FILES:
         shutil.copyfile(source / name, folder / name)
-    end = end_of_text_id(load_tokenizer(folder))
+    end = end_of_text_id(folder)
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end})
-    _write_json(folder / "config.json", llama_config(model.config, end))
+    card = model_card(model.config, model.num_parameters, dtype, source, None if run is None else Path(run))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    _write_json(folder / "config.json", llama_config(model.config, end, dtype))
     return folder
 
 
-def llama_config(config: ModelConfig, end_of_text: int) -> dict[str, Any]:
+def llama_config(config: ModelConfig, end_of_text: int, dtype: str = "float32") -> dict[str, Any]:
     """Return transformers' LlamaConfig of a model, in the fields that every version reads."""
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -54,14 +70,18 @@ def llama_config(config: ModelConfig, end_of_text: int) -> dict[str, Any]:
         "hidden_act": "silu",
         "max_position_embeddings": config.max_seq_len,
         "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
         "rms_norm_eps": config.norm_eps,
         "initializer_range": config.init_std,
         "tie_word_embeddings": True,
         "attention_bias": False,
+        "attention_dropout": 0.0,
         "mlp_bias": False,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
-        "torch_dtype": "float32",
+        "pad_token_id": end_of_text,
+        "use_cache": True,
+        "torch_dtype": dtype,
     }
 
 
@@ -81,28 +101,6 @@ def load_checkpoint_model(folder: Path) -> Llama:
     model = Llama(config)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model
-
-
-def generate(
-    model_dir: str | os.PathLike[str],
-    prompt: str,
-    *,
-    max_new_tokens: int = 64,
-    temperature: float = 0.8,
-    top_p: float = 0.95,
-    seed: int = 0,
-) -> str:
-    """Return the prompt and what the model makes of it; temperature 0 always takes the likeliest token."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    model = AutoModelForCausalLM.from_pretrained(model_dir)
-    inputs = tokenizer(prompt or tokenizer.bos_token, return_tensors="pt", return_token_type_ids=False)
-    torch.manual_seed(seed)
-    sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    chosen = sampling if temperature > 0 else {"do_sample": False}
-    ids = model.generate(**inputs, max_new_tokens=max_new_tokens, **chosen)
-    return str(tokenizer.decode(ids[0], skip_special_tokens=True))
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -1,8 +1,13 @@
+import dataclasses
+import json
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from curate.train.export import export, generate, load_checkpoint_model
-from curate.train.loop import pretrain
+from curate.train.data import Phase
+from curate.train.export import export, llama_config, load_checkpoint_model
+from curate.train.loop import anneal, pretrain
 
 from .conftest import TINY
 
@@ -37,15 +42,118 @@ def test_transformers_loads_the_folder_and_computes_the_same(run):
 
 
 def test_an_export_is_the_same_bytes_again(run, tmp_path):
-    again = export(run.checkpoint, tmp_path)
+    again = export(run.checkpoint, tmp_path, run=run.path)
     for file in run.model.iterdir():
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-def test_generate_goes_on_with_a_prompt_and_repeats_itself_for_a_seed(run):
-    one = generate(run.model, "The birds", max_new_tokens=8, seed=1)
-    assert one.startswith("The birds")
-    assert one == generate(run.model, "The birds", max_new_tokens=8, seed=1)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_may_be_written_at_half_the_size(run, tmp_path, dtype):
+    from transformers import AutoModelForCausalLM
+
+    out = export(run.checkpoint, tmp_path, dtype=dtype)
+    assert (out / "model.safetensors").stat().st_size < 0.6 * (run.model / "model.safetensors").stat().st_size
+    assert AutoModelForCausalLM.from_pretrained(out, dtype="auto").dtype == getattr(torch, dtype)
+
+
+def test_transformers_reads_the_rope_base_that_was_trained(run):
+    from transformers import AutoConfig, LlamaConfig
+
+    written = llama_config(dataclasses.replace(load_checkpoint_model(run.checkpoint).config, rope_theta=123_456.0), 0)
+    assert LlamaConfig(**written).rope_parameters == {"rope_type": "default", "rope_theta": 123_456.0}
+    without_new_name = {name: value for name, value in written.items() if name != "rope_parameters"}
+    assert LlamaConfig(**without_new_name).rope_parameters["rope_theta"] == 123_456.0
+    assert AutoConfig.from_pretrained(run.model).rope_parameters["rope_theta"] == 10_000.0
+
+
+# What vLLM reads of a Llama's config.json and asks of its weights: model_executor/models/llama.py and config/model.py,
+# as of 0.6 to 0.11. vLLM itself is not run here: it needs a GPU or hours of compiling.
+VLLM_FIELDS = {
+    "architectures": list,
+    "model_type": str,
+    "vocab_size": int,
+    "hidden_size": int,
+    "intermediate_size": int,
+    "num_hidden_layers": int,
+    "num_attention_heads": int,
+    "num_key_value_heads": int,
+    "head_dim": int,
+    "hidden_act": str,
+    "rms_norm_eps": float,
+    "rope_theta": float,
+    "max_position_embeddings": int,
+    "tie_word_embeddings": bool,
+    "attention_bias": bool,
+    "mlp_bias": bool,
+    "bos_token_id": int,
+    "eos_token_id": int,
+    "torch_dtype": str,
+}
+VLLM_STACKED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
+
+
+def test_the_config_has_what_vllm_reads_with_the_values_it_accepts(run):
+    config = json.loads((run.model / "config.json").read_text())
+    assert {name: type(config.get(name)) for name in VLLM_FIELDS} == VLLM_FIELDS
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["hidden_act"] == "silu", "the only one its Llama knows"
+    assert config["head_dim"] * config["num_attention_heads"] == config["hidden_size"]
+    assert "rope_scaling" not in config
+
+
+def test_every_weight_has_a_place_in_vllms_llama(run):
+    """Its parameters have q, k and v in one, gate and up in one; with tied embeddings it has no output layer."""
+    config = json.loads((run.model / "config.json").read_text())
+    layer = ("input_layernorm", "post_attention_layernorm", "self_attn.qkv_proj", "self_attn.o_proj")
+    theirs = {f"model.layers.{n}.{part}.weight" for n in range(config["num_hidden_layers"]) for part in layer}
+    theirs |= {f"model.layers.{n}.mlp.{p}.weight" for n in range(config["num_hidden_layers"]) for p in MLP}
+    theirs |= {"model.embed_tokens.weight", "model.norm.weight"}
+    loaded = set()
+    for name in load_file(run.model / "model.safetensors"):
+        stacked = [(ours, whole) for whole, parts in VLLM_STACKED.items() for ours in parts if f".{ours}." in name]
+        for ours, whole in stacked:
+            name = name.replace(ours, whole)
+        loaded.add(name)
+    assert loaded == theirs
+
+
+MLP = ("gate_up_proj", "down_proj")
+
+
+def test_the_card_tells_the_run_in_its_own_numbers(run):
+    card = (run.model / "README.md").read_text()
+    log = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert "5 of 5 steps of 4 x 16 tokens: 320" in card
+    assert f"loss {log[0]['loss']:.3f} at the first step, {log[-1]['loss']:.3f} over the last tenth" in card
+    assert f"{run.num_parameters:,} parameters" in card
+    assert "| the end | stories | 1.000 |" in card
+    assert card.startswith("---\nlibrary_name: transformers\n")
+
+
+def test_the_card_of_an_annealed_model_tells_both_runs_and_what_was_measured(token_folders, tmp_path):
+    settings = {"threads": 1, "device": "cpu", "quiet": True}
+    stable = pretrain(
+        [Phase(2, {token_folders["stories"]: 1.0}), Phase(None, {token_folders["sums"]: 1.0})],
+        tmp_path / "stable", model=TINY, steps=4, seq_len=16, batch_tokens=64, decay=0, **settings,
+    )  # fmt: skip
+    both = dict.fromkeys(token_folders.values(), 0.5)
+    final = anneal(stable.checkpoint, both, tmp_path / "decay", steps=3, **settings)
+    (tmp_path / "decay/evaluations.jsonl").write_text(
+        '{"step": 3, "tokens": 192, "edu": {"value": 2.5, "stderr": 0.1}}'
+    )
+    card = (export(final.checkpoint, tmp_path / "hf", run=tmp_path / "decay") / "README.md").read_text()
+    assert (
+        card.index("## 1. Training") < card.index("## 2. Decay, from step 4") < card.index("Held-out data, at step 3")
+    )
+    assert "| step 2 | stories | 1.000 |" in card
+    assert "| the end | sums | 0.500 |" in card
+    assert "| edu | 2.5000 |" in card
+
+
+def test_without_its_run_the_card_claims_nothing(run, tmp_path):
+    card = (export(run.checkpoint, tmp_path) / "README.md").read_text()
+    assert "The run that made this model is not known" in card
+    assert "loss" not in card
 
 
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):

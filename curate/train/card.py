@@ -1,0 +1,131 @@
+"""The card of a model, written from its run's files: no number in it was typed by hand.
+
+`run.json` says what was trained on what, `log.jsonl` how the loss went, `evaluations.jsonl` what was measured on
+held-out data on the way. A model annealed from another run tells that run too, as long as its folder is where it was.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from curate.train.model import ModelConfig
+
+LAST_SHARE = 0.1  # of the steps, over which the stated loss is the mean
+
+
+def model_card(config: ModelConfig, num_parameters: int, dtype: str, checkpoint: Path, run: Path | None) -> str:
+    """Return README.md with the hub's header."""
+    parts = [
+        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [curate, llama]\n---\n",
+        f"# A language model of {num_parameters:,} parameters\n",
+        _use(),
+        _architecture(config, dtype),
+    ]
+    if run is not None and (run / "run.json").exists():
+        parts += [_run_section(folder, number) for number, folder in enumerate(_runs(run), 1)]
+        parts.append(_evaluations(run))
+    else:
+        parts.append(f"The run that made this model is not known; it is checkpoint `{checkpoint.name}`.\n")
+    parts.append(
+        "## Limits\n\nThis is a base model: it goes on with a text, and was not trained to follow instructions or to "
+        "be safe, though its tokenizer has a template for chats. What it knows, and what it gets wrong, comes from the "
+        "corpora above.\n"
+    )
+    return "\n".join(part for part in parts if part)
+
+
+def _use() -> str:
+    return (
+        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        'tokenizer, model = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(".")\n'
+        'inputs = tokenizer("Gravity is", return_tensors="pt")\n'
+        "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))\n```\n"
+    )
+
+
+def _architecture(config: ModelConfig, dtype: str) -> str:
+    return (
+        f"Llama: {config.num_layers} layers of {config.hidden_size}, {config.num_heads} heads "
+        f"({config.num_kv_heads} of keys and values), feed-forward {config.ffn_size} (SwiGLU), tied embeddings of "
+        f"{config.vocab_size:,} tokens, context {config.max_seq_len:,}, RoPE base {config.rope_theta:g}; {dtype}.\n"
+    )
+
+
+def _runs(run: Path) -> list[Path]:
+    """Return the runs that led here, the first one first."""
+    runs, here = [run], run
+    while (origin := _json(here / "run.json").get("annealed_from")) is not None:
+        here = Path(origin["path"]).parents[1]  # RUN/checkpoints/step-000100
+        if not (here / "run.json").exists() or here in runs:
+            break
+        runs.append(here)
+    return runs[::-1]
+
+
+def _run_section(run: Path, number: int) -> str:
+    recipe, log = _json(run / "run.json"), _lines(run / "log.jsonl")
+    plan = recipe["plan"]
+    origin = recipe.get("annealed_from")
+    title = "Training" if origin is None else f"Decay, from step {origin['step']:,}"
+    tokens = len(log) * plan["batch_windows"] * plan["seq_len"]
+    lines = [
+        f"## {number}. {title}\n",
+        f"- {len(log):,} of {plan['steps']:,} steps of {plan['batch_windows']} x {plan['seq_len']} tokens: {tokens:,}",
+        f"- optimizer {_settings(plan['optimizer'])}",
+        f"- schedule {_settings(plan['schedule'])}; seed {plan['seed']}",
+    ]
+    losses = [float(line["loss"]) for line in log]
+    if losses:
+        last = losses[-max(round(LAST_SHARE * len(losses)), 1) :]
+        lines.append(
+            f"- loss {losses[0]:.3f} at the first step, {sum(last) / len(last):.3f} over the last tenth (nats)"
+        )
+    if origin is not None and not Path(origin["path"]).exists():
+        lines.append(f"- from `{Path(origin['path']).name}` of a run that is no longer beside this one")
+    return "\n".join(lines) + "\n\n" + _data_table(recipe["data"])
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _data_table(phases: Sequence[dict[str, Any]]) -> str:
+    rows = []
+    for phase in phases:
+        until = "the end" if phase["until"] is None else f"step {phase['until']:,}"
+        whole = sum(part["weight"] for part in phase["data"])
+        for part in phase["data"]:
+            name = Path(part["path"]).name
+            rows.append((until, name, f"{part['weight'] / whole:.3f}", f"{part['num_tokens']:,}"))
+    return _table(("until", "corpus", "share", "tokens in it"), rows)
+
+
+def _evaluations(run: Path) -> str:
+    measured = _lines(run / "evaluations.jsonl")
+    if not measured:
+        return ""
+    last = measured[-1]
+    names = [name for name in last if name not in ("step", "tokens")]
+    rows = [(name, f"{_value(last[name]):.4f}") for name in names]
+    return f"## Held-out data, at step {last['step']:,}\n\n" + _table(("measure", "value"), rows)
+
+
+def _value(found: Any) -> float:
+    """Return a number, also of an estimate written as {"value": ..., "stderr": ...}."""
+    return float(found["value"] if isinstance(found, dict) else found)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
