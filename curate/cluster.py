@@ -9,6 +9,7 @@ through Ray Data as well; tasks are quicker and need no table of work items, so 
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -45,6 +46,35 @@ def map_units(
             yield index, work(unit)
         return
     yield from _map_on_ray(work, units, connect(ray, workers), workers, num_gpus)
+
+
+def train_on_ray(work: Callable[[], None], *, ray: str, workers: int, gpus: bool = True, retries: int = 3) -> None:
+    """Run `work` in `workers` processes that form a torch process group; Ray Train starts all again if one is lost.
+
+    Args:
+        ray: "local" for a Ray started here, "auto" or an address for a running cluster.
+        workers: ranks, one GPU each if the cluster has as many, else one CPU each.
+        gpus: False leaves the GPUs alone.
+        retries: fresh starts after a lost worker; `work` goes on from its last checkpoint.
+
+    Raises:
+        RuntimeError: `work` failed, or its workers were lost too often.
+    """
+    engine = connect(ray, workers + 1)  # and one for the controller
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    use_gpu = gpus and engine.cluster_resources().get("GPU", 0) >= workers
+    with tempfile.TemporaryDirectory() as folder:  # what Ray Train notes of a run; ours is in the run's own folder
+        trainer = TorchTrainer(
+            lambda: work(),
+            torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
+            run_config=RunConfig(storage_path=folder, failure_config=FailureConfig(max_failures=retries)),
+        )
+        result = trainer.fit()
+    if result.error is not None:
+        raise RuntimeError(f"training on {workers} Ray workers failed: {result.error}") from result.error
 
 
 def on_ray(ray: str | None) -> bool:

@@ -2,11 +2,16 @@
 
     config = model_config("135m", vocab_size=49_152)
     model = Llama(config, seed=0)
-    loss = model.loss(inputs, targets)            # mean cross-entropy in nats
+    loss = model.loss(inputs, targets)                        # mean cross-entropy in nats
+    loss = model.loss(inputs, targets, documents)             # attention stays within documents
 
 Touvron et al. 2023 (LLaMA), Ainslie et al. 2023 (GQA), Press and Wolf 2017 (tied embeddings). Parameters carry the
 names of transformers' `LlamaModel`, so that export is a copy; logits equal `LlamaForCausalLM`'s on the same weights.
 Every size ties its embeddings, which is right for small models, where the table is a large part of the parameters.
+phi-1's sizes keep its depth, width, heads and its products per token, not its block: phi-1 (Gunasekar et al. 2023) is
+CodeGen's, with LayerNorm and biases, attention and a GELU feed-forward side by side on one norm, rotary embeddings on
+32 of a head's 64 dimensions, and an output table of its own. SwiGLU has three matrices where GELU has two, so the
+feed-forward is two thirds as wide, rounded up to whole 64s.
 Shapes: B sequences, T positions, C hidden, H heads, D of a head, V vocabulary.
 """
 
@@ -15,6 +20,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F  # noqa: N812  everyone's name for it
 from torch import Tensor, nn
+
+from curate.train.attention import Attend, within
+from curate.train.loss import linear_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ SIZES = {
     "135m": Size(576, 30, 9, 3, 1536),  # these three are SmolLM's and SmolLM2's, with 49,152
     "360m": Size(960, 32, 15, 5, 2560),
     "1.7b": Size(2048, 24, 32, 32, 8192),
+    "phi-1-small": Size(1024, 20, 16, 16, 2752),  # phi-1's 350 M and 1.3 B, with CodeGen's 51,200
+    "phi-1": Size(2048, 24, 32, 32, 5504),
 }
 
 
@@ -86,7 +96,7 @@ class Llama(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
         cos, sin = angles(config)
-        self.register_buffer("cos", cos, persistent=False)  # (max_seq_len, D)
+        self.register_buffer("cos", cos, persistent=False)  # (max_seq_len, D/2)
         self.register_buffer("sin", sin, persistent=False)
         if self.embed_tokens.weight.device.type != "meta":
             self._initialise(torch.Generator().manual_seed(seed))
@@ -99,21 +109,27 @@ class Llama(nn.Module):
                 std = self.config.init_std / (2 * self.config.num_layers) ** 0.5 if residual else self.config.init_std
                 nn.init.normal_(parameter, std=std, generator=generator)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits (B, T, V) for tokens (B, T) int64."""
+    def forward(self, tokens: Tensor, documents: Tensor | None = None) -> Tensor:
+        """Return logits (B, T, V) for tokens (B, T) int64; documents (B, T) are their numbers, to keep them apart."""
+        return F.linear(self.hidden(tokens, documents), self.embed_tokens.weight)
+
+    def hidden(self, tokens: Tensor, documents: Tensor | None = None) -> Tensor:
+        """Return what the last norm gives, (B, T, C)."""
         length = tokens.shape[1]
         if length > self.config.max_seq_len:
             raise ValueError(f"{length} tokens in a row, but the model was made for at most {self.config.max_seq_len}")
         x = self.embed_tokens(tokens)  # (B, T, C)
-        rope = self.cos[:length], self.sin[:length]
+        rope = self.cos[:length, None], self.sin[:length, None]  # (T, 1, D/2)
+        attend = within(documents)
         for layer in self.layers:
-            x = layer(x, rope)
-        return F.linear(self.norm(x), self.embed_tokens.weight)
+            x = layer(x, rope, attend)
+        out: Tensor = self.norm(x)
+        return out
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, inputs: Tensor, targets: Tensor, documents: Tensor | None = None) -> Tensor:
         """Return the mean cross-entropy of targets (B, T) in nats, computed in float32."""
-        logits = self(inputs)
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        hidden = self.hidden(inputs, documents).flatten(0, 1)
+        return linear_cross_entropy(hidden, self.embed_tokens.weight, targets.flatten(), scale=1.0 / targets.numel())[0]
 
     @property
     def num_parameters(self) -> int:
@@ -128,8 +144,8 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
         self.mlp = SwiGLU(config)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), rope)
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), rope, attend)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
 
@@ -144,15 +160,11 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden_size, kv_size, bias=False)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-        q, k, v = (self._heads(proj(x)) for proj in (self.q_proj, self.k_proj, self.v_proj))  # (B, H, T, D)
-        q, k = rotate(q, *rope), rotate(k, *rope)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
-        out: Tensor = self.o_proj(y.transpose(1, 2).flatten(2))
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor], attend: Attend) -> Tensor:
+        projected = (proj(x) for proj in (self.q_proj, self.k_proj, self.v_proj))
+        q, k, v = (y.unflatten(2, (-1, self.head_dim)) for y in projected)  # (B, T, H, D)
+        out: Tensor = self.o_proj(attend(rotate(q, *rope), rotate(k, *rope), v).flatten(2))
         return out
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
 
 
 class SwiGLU(nn.Module):
@@ -178,15 +190,35 @@ class RMSNorm(nn.Module):
         return out
 
 
+class Objective(nn.Module):
+    """What a step minimises: mean cross-entropy, plus z-loss if asked for. One module, so that DDP can wrap it."""
+
+    def __init__(self, model: Llama, z_loss: float = 0.0) -> None:
+        super().__init__()
+        self.model, self.z_loss = model, z_loss
+
+    def forward(
+        self, inputs: Tensor, targets: Tensor, documents: Tensor | None, scale: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what to minimise, its cross-entropy and squared log Z: sums over targets (B, T) times `scale`.
+
+        `scale` () is one over the targets of the whole step, so that the parts of a step add up to its mean.
+        """
+        hidden = self.model.hidden(inputs, documents).flatten(0, 1)
+        table = self.model.embed_tokens.weight
+        nll, z = linear_cross_entropy(hidden, table, targets.flatten(), self.z_loss, scale)
+        return nll, nll.detach(), z.detach()
+
+
 def angles(config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Return cos and sin of position times frequency, each (max_seq_len, D) float32."""
+    """Return cos and sin of position times frequency, each (max_seq_len, D/2) float32."""
     dim = torch.arange(0, config.head_dim, 2, dtype=torch.float32)
     frequency = 1.0 / config.rope_theta ** (dim / config.head_dim)  # (D/2,)
     angle = torch.outer(torch.arange(config.max_seq_len, dtype=torch.float32), frequency)
-    return angle.cos().repeat(1, 2), angle.sin().repeat(1, 2)
+    return angle.cos(), angle.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair (x[i], x[i + D/2]) of x (B, H, T, D) by its position's angle; Llama's half-split layout."""
+    """Turn each pair (x[i], x[i + D/2]) of x (B, T, H, D) by its position's angle; Llama's half-split layout."""
     low, high = x.chunk(2, dim=-1)
-    return (x * cos + torch.cat((-high, low), dim=-1) * sin).to(x.dtype)
+    return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1).to(x.dtype)

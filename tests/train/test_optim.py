@@ -8,7 +8,7 @@ CONFIG = ModelConfig(vocab_size=32, hidden_size=16, num_layers=1, num_heads=2, n
 
 def test_only_matrices_are_decayed():
     model = Llama(CONFIG)
-    optimizer = AdamW(lr=0.5, weight_decay=0.1).optimizer(model)
+    optimizer = AdamW(lr=0.5, weight_decay=0.1).optimizers(model)[0]
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -20,5 +20,5 @@ def test_only_matrices_are_decayed():
 
 def test_every_parameter_is_trained_once():
     model = Llama(CONFIG)
-    groups = AdamW().optimizer(model).param_groups
+    groups = AdamW().optimizers(model)[0].param_groups
     assert sum(p.numel() for group in groups for p in group["params"]) == model.num_parameters
