@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from curate.classify.annotations import LANGUAGE
 from curate.document import ID, TEXT, Batch, int_score, with_columns
 from curate.stage import Stage, stage_name
 
@@ -41,7 +42,10 @@ class Chunked:
             raise ValueError(f"there is no column {TEXT!r} to score; the batch has {batch.schema.names}")
         chunks, owners = cut([text or "" for text in batch[TEXT].to_pylist()], self.chunk_chars)
         ids = pa.array([str(i) for i in range(len(chunks))], pa.string())
-        scored = self.stage(pa.RecordBatch.from_pydict({ID: ids, TEXT: pa.array(chunks, pa.large_string())}))
+        parts = {ID: ids, TEXT: pa.array(chunks, pa.large_string())}
+        if LANGUAGE in batch.schema.names:
+            parts[LANGUAGE] = batch[LANGUAGE].take(pa.array(owners))
+        scored = self.stage(pa.RecordBatch.from_pydict(parts))
         columns: dict[str, pa.Array] = {}
         for name in scored.schema.names:
             if name.endswith(f".{RAW}") or name == RAW:

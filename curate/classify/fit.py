@@ -8,10 +8,13 @@ fold the calibration learnt from inner folds. The model that is kept learns from
 scores beside it: certificates rest on them (see `cascade`). With `held_out=0.3` that share of the documents is set
 aside instead: the model learns from the others only, and numbers and certificates are its own, at the price of a model
 that has seen fewer grades. Texts are embedded once.
+
+One model can serve several languages: with `languages=("Python",)` all documents teach, those of these languages have
+calibrations to themselves, and those of all others share one set of their own.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +29,7 @@ from curate.classify.embedding import Encoder
 from curate.classify.gate import Features, Gate, count_features, fit_gate, select
 from curate.classify.head import Head, fit_head
 from curate.classify.metrics import Estimate, evaluate
-from curate.classify.model import GATE_SHARE, PARTS, Model, Part, mixed
+from curate.classify.model import GATE_SHARE, PARTS, Model, Part, mixed, outside
 
 MIN_GRADES = 50
 MIN_EACH = 10  # positives, and negatives: two in each of five folds
@@ -79,6 +82,7 @@ class Data:
     weights: np.ndarray  # (N,) float64
     groups: np.ndarray  # (N,) int64, equal for near-copies
     at_least: int
+    apart: np.ndarray | None = None  # (N,) bool: of other languages than the model's own; None where it knows no such
 
     def rows(self, rows: np.ndarray) -> "Data":
         return Data(
@@ -88,6 +92,7 @@ class Data:
             self.weights[rows],
             self.groups[rows],
             self.at_least,
+            None if self.apart is None else self.apart[rows],
         )
 
     @property
@@ -102,12 +107,14 @@ class Learnt(NamedTuple):
     gate: Gate
     head: Head
     curves: dict[Part, Calibration]
+    elsewhere: dict[Part, Calibration]  # of documents apart; empty where there are none
     reach: Reach
 
     def scores(self, data: Data, gate_share: float) -> dict[str, np.ndarray]:
         """Return the calibrated (N,) scores of every part, and the cascade's."""
         raw = raw_scores(self.gate, self.head, data, gate_share)
-        scores: dict[str, np.ndarray] = {part: self.curves[part](raw[part]) for part in PARTS}
+        own = calibrated(raw, data, self.curves, self.elsewhere)
+        scores: dict[str, np.ndarray] = {part: own[part] for part in PARTS}
         return scores | {"cascade": self.reach.join(scores["gate"], scores["mean"])}
 
 
@@ -120,6 +127,7 @@ def fit(
     encoder: Encoder = Encoder(),  # noqa: B008 - frozen settings
     at_least: int = 3,
     gate_share: float = GATE_SHARE,
+    languages: Sequence[str] = (),
     held_out: float = 0.0,
     folds: int = 5,
     seed: int = 0,
@@ -135,6 +143,8 @@ def fit(
         documents: where the texts are, by `id`, if the annotations hold none.
         at_least: the grade that makes a document positive.
         gate_share: of the gate in the mean of gate and head.
+        languages: those with calibrations to themselves, by the column `language`; documents of all others share
+            one set. By default all documents are calibrated together.
         held_out: a share of the documents to measure and certify on instead of cross-validation, such as 0.3.
 
     Raises:
@@ -145,9 +155,11 @@ def fit(
             f"folds={folds}: give 2 to {MAX_FOLDS}; every fold has as many inner ones, for the calibration"
         )
     graded = read_annotations(annotations, documents)
-    enough(graded, at_least)
+    apart = outside(graded.languages, languages)
+    for rows in (slice(None),) if apart is None else (~apart, apart):
+        enough(graded, at_least, rows)
     features, vectors = count_features(graded.texts), encoder(graded.texts)
-    data = Data(features, vectors, graded.grades, graded.weights, graded.groups, at_least)
+    data = Data(features, vectors, graded.grades, graded.weights, graded.groups, at_least, apart)
     if held_out:
         rows = set_aside(data, held_out, seed)
         learnt = learn(data.rows(np.setdiff1d(np.arange(len(data.grades)), rows)), folds, seed, gate_share)
@@ -157,11 +169,14 @@ def fit(
         scores = cross_validate(data, folds, seed, gate_share)
         learnt = learn(data, folds, seed, gate_share)
     metrics = measure(data.rows(rows), scores)
-    gate, head, curves, reach = learnt
+    gate, head, curves, elsewhere, reach = learnt
     evidence = evidence_of(graded, rows, scores)
     about = _about(graded, rows, metrics, folds, seed)
     how = "held out" if held_out else "cross-validated"
-    model = Model(classifier, at_least, gate, head, encoder, curves, reach, evidence, gate_share, how, about)
+    model = Model(
+        classifier, at_least, gate, head, encoder, curves, reach, evidence, gate_share, how, about,
+        tuple(languages), elsewhere,
+    )  # fmt: skip
     model.write(Path(out) / "model")
     measured = data.weights[rows] > 0
     return FitReport(
@@ -205,9 +220,11 @@ def measure(data: Data, scores: Mapping[str, np.ndarray]) -> dict[str, dict[str,
     return {part: evaluate(data.grades, values, **options) for part, values in scores.items()}  # type: ignore[arg-type]
 
 
-def enough(graded: Annotations, at_least: int) -> None:
-    """Raise ValueError if the grades cannot carry a fit, with the number that would."""
-    measured = graded.grades[graded.weights > 0]
+def enough(graded: Annotations, at_least: int, rows: slice | np.ndarray = slice(None)) -> None:
+    """Raise ValueError if the grades of some rows cannot carry a fit, with the number that would."""
+    weights = np.zeros_like(graded.weights)
+    weights[rows] = graded.weights[rows]
+    measured = graded.grades[weights > 0]
     positives = int((measured >= at_least - 0.5).sum())
     negatives = len(measured) - positives
     if len(graded.grades) and not len(measured):
@@ -216,7 +233,7 @@ def enough(graded: Annotations, at_least: int) -> None:
             f"classifier; give what was drawn at random a weight above 0, or leave out the columns weight and drawn"
         )
     sides = [
-        set(graded.groups[(graded.weights > 0) & side])
+        set(graded.groups[(weights > 0) & side])
         for side in (graded.grades >= at_least - 0.5, graded.grades < at_least - 0.5)
     ]
     if len(measured) >= MIN_GRADES and min(positives, negatives) >= MIN_EACH > min(map(len, sides)):
@@ -250,10 +267,29 @@ def learn(data: Data, folds: int, seed: int, gate_share: float = GATE_SHARE) -> 
         gate, head = _fit_both(data.rows(train))
         for part, values in raw_scores(gate, head, data.rows(test), gate_share).items():
             raw[part][test] = values
-    curves = {part: calibrate(raw[part], data.grades, at_least=data.at_least, weights=data.weights) for part in PARTS}
-    measured = data.weights > 0
-    reach = learn_reach(curves["gate"](raw["gate"])[measured], curves["mean"](raw["mean"])[measured])
-    return Learnt(*_fit_both(data), curves, reach)
+    own = np.ones(len(data.grades), bool) if data.apart is None else ~data.apart
+    curves = {part: _calibrate(raw[part], data, own) for part in PARTS}
+    elsewhere = {} if own.all() else {part: _calibrate(raw[part], data, ~own) for part in PARTS}
+    scores, measured = calibrated(raw, data, curves, elsewhere), data.weights > 0
+    reach = learn_reach(scores["gate"][measured], scores["mean"][measured])
+    return Learnt(*_fit_both(data), curves, elsewhere, reach)
+
+
+def calibrated(
+    raw: Mapping[Part, np.ndarray],
+    data: Data,
+    curves: Mapping[Part, Calibration],
+    elsewhere: Mapping[Part, Calibration],
+) -> dict[Part, np.ndarray]:
+    """Return the (N,) scores of each part, those of documents apart by `elsewhere`."""
+    scores = {part: curves[part](raw[part]) for part in PARTS}
+    if data.apart is None or not elsewhere:
+        return scores
+    return {part: np.where(data.apart, elsewhere[part](raw[part]), scores[part]) for part in PARTS}
+
+
+def _calibrate(raw: np.ndarray, data: Data, rows: np.ndarray) -> Calibration:
+    return calibrate(raw[rows], data.grades[rows], at_least=data.at_least, weights=data.weights[rows])
 
 
 def raw_scores(gate: Gate, head: Head, data: Data, gate_share: float) -> dict[Part, np.ndarray]:

@@ -3,6 +3,7 @@
     model = read_model("runs/edu/model")
     model.score(texts)                      # (N,) float32 on the rubric's scale
     model.score(texts, part="gate")         # forty times cheaper, a little worse
+    model.score(texts, languages=["Rust"])  # calibrated for files that are not of the model's own languages
     model.certify(0.9)                      # the cut that keeps 90 % of what the teacher would call good
 
 `model.json` says what it is and how good (readable, with the cross-validated numbers); `model.npz` holds plain arrays
@@ -12,7 +13,7 @@ be judged later without the texts. The digest covers everything that a score or 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -29,6 +30,7 @@ Part = Literal["mean", "gate", "head"]
 PARTS: tuple[Part, ...] = get_args(Part)
 GATE_SHARE = 0.6  # of the mean; on the web grades F1 .879, .878, .875, .866 with .5, .6, .7, .85 and .847 with the gate
 FORMAT = 2
+ELSEWHERE = "elsewhere."
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +48,36 @@ class Model:
     gate_share: float = GATE_SHARE  # of the mean
     how: str = "cross-validated"  # or "held out": where the held-out scores come from
     about: Mapping[str, Any] = field(default_factory=dict)  # grades, metrics: what scores do not depend on
+    languages: tuple[str, ...] = ()  # that `calibrations` are for; empty: for every document
+    elsewhere: Mapping[Part, Calibration] = field(default_factory=dict)  # for documents of other languages
 
-    def score(self, texts: Sequence[str], part: Part = "mean") -> np.ndarray:
-        """Return (N,) float32: calibrated scores of the gate, of the encoder with its head, or of both."""
+    def score(
+        self, texts: Sequence[str], part: Part = "mean", languages: Sequence[str | None] | None = None
+    ) -> np.ndarray:
+        """Return (N,) float32: calibrated scores of the gate, of the encoder with its head, or of both.
+
+        Args:
+            languages: of the texts, in any case; None where nothing is known of any: the model's own are assumed.
+        """
         raw_gate = self.gate.score(texts) if part != "head" else None
-        return self.finish(raw_gate, self.encoder(texts) if part != "gate" else None, part)
+        return self.finish(raw_gate, self.encoder(texts) if part != "gate" else None, part, languages)
 
-    def finish(self, raw_gate: np.ndarray | None, vectors: np.ndarray | None, part: Part) -> np.ndarray:
+    def finish(
+        self,
+        raw_gate: np.ndarray | None,
+        vectors: np.ndarray | None,
+        part: Part,
+        languages: Sequence[str | None] | None = None,
+    ) -> np.ndarray:
         """Return (N,) float32 calibrated scores from what the gate said, (N,), and the encoder's vectors, (N, dim)."""
         raw: dict[str, np.ndarray] = {}
         if raw_gate is not None:
             raw["gate"] = raw_gate
         if vectors is not None:
             raw["head"] = self.head.score(vectors)
-        return self.calibrations[part](mixed(raw, self.gate_share)[part])
+        value, apart = mixed(raw, self.gate_share)[part], outside(languages, self.languages)
+        scores = self.calibrations[part](value)
+        return scores if apart is None else np.where(apart, self.elsewhere[part](value), scores)
 
     def certify(self, recall: float, part: Literal["cascade", "mean", "gate", "head"] = "cascade") -> Certificate:
         """Return the cut that keeps at least `recall` of what the teacher would call good, with 95 % confidence.
@@ -96,7 +114,7 @@ class Model:
             "gate_share": self.gate_share,
             "reach": asdict(self.reach),
             "how": self.how,
-        } | biases
+        } | (biases | {"languages": list(self.languages)} if self.languages else biases)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {
@@ -110,9 +128,18 @@ class Model:
             "head.coefficients": self.head.coefficients,
         }
         arrays |= {f"held_out.{entry.name}": getattr(self.held_out, entry.name) for entry in fields(HeldOut)}
-        for part, curve in self.calibrations.items():
-            arrays |= {f"{part}.raw": curve.raw, f"{part}.grade": curve.grade}
+        for prefix, curves in (("", self.calibrations), (ELSEWHERE, self.elsewhere)):
+            for part, curve in curves.items():
+                arrays |= {f"{prefix}{part}.raw": curve.raw, f"{prefix}{part}.grade": curve.grade}
         return arrays
+
+
+def outside(languages: Iterable[str | None] | None, own: Sequence[str]) -> np.ndarray | None:
+    """Return (N,) bool: which documents are not of a model's own languages; None where every one counts as such."""
+    if languages is None or not own:
+        return None
+    known = {name.casefold() for name in own}
+    return np.array([(language or "").casefold() not in known for language in languages], dtype=bool)
 
 
 def mixed(raw: Mapping[str, np.ndarray], gate_share: float) -> dict[str, np.ndarray]:
@@ -148,16 +175,22 @@ def read_model(path: str | Path) -> Model:
                 arrays["head.landmarks"], arrays["head.coefficients"], settings["head_bias"], settings["head_gamma"]
             ),
             encoder=Encoder(**settings["encoder"]),
-            calibrations={part: Calibration(arrays[f"{part}.raw"], arrays[f"{part}.grade"]) for part in PARTS},
+            calibrations=_curves(arrays),
             reach=Reach(**settings["reach"]),
             held_out=HeldOut(*(arrays[f"held_out.{entry.name}"] for entry in fields(HeldOut))),
             gate_share=settings["gate_share"],
             how=settings["how"],
             about=settings["about"],
+            languages=tuple(settings.get("languages", ())),
+            elsewhere=_curves(arrays, ELSEWHERE) if settings.get("languages") else {},
         )
     if model.digest != settings["digest"]:
         raise ValueError(f"{_file(stem, 'npz')} is not the file that {stem.name}.json describes; copy both again")
     return model
+
+
+def _curves(arrays: Mapping[str, np.ndarray], prefix: str = "") -> dict[Part, Calibration]:
+    return {p: Calibration(arrays[f"{prefix}{p}.raw"], arrays[f"{prefix}{p}.grade"]) for p in PARTS}
 
 
 def _file(stem: Path, kind: str) -> Path:

@@ -4,6 +4,7 @@
     several = (score_stages(("web_edu", "code_edu")),)          # texts read once, one embedding for both
     cascade = cascade_stages("web_edu", recall=0.9)             # the encoder where it can matter, and a promise
 
+A column `language`, where there is one, chooses the calibration of a model that has several (`code_edu`).
 `web_edu.score` is the raw score; `score` and `int_score` are the names that FineWeb-Edu publishes. The artefact's
 digest is part of the stage's repr, so a corpus scored by another fit is never taken for this one.
 
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.classify.annotations import LANGUAGE
 from curate.classify.cascade import Certificate
 from curate.classify.model import PARTS, Model, Part, read_model
 from curate.document import TEXT, Batch, int_score, with_columns
@@ -62,12 +64,12 @@ class Scores:
         embed = functools.cache(lambda encoder, dim: encoder(texts) if texts else np.zeros((0, dim), np.float32))
         columns: dict[str, np.ndarray] = {}
         for stage in self.stages:
-            model, part = stage.model, stage.part
+            model, part, languages = stage.model, stage.part, languages_of(batch)
             gate = model.gate.score(texts) if part != "head" else None
             vectors = embed(model.encoder, model.head.landmarks.shape[1]) if part != "gate" else None
-            columns[f"{stage.classifier}.score"] = model.finish(gate, vectors, part)
+            columns[f"{stage.classifier}.score"] = model.finish(gate, vectors, part, languages)
             if gate is not None:
-                batch = with_gate(batch, stage.classifier, model.calibrations["gate"](gate))
+                batch = with_gate(batch, stage.classifier, model.finish(gate, None, "gate", languages))
         return with_scores(batch, columns, columns[f"{self.stages[0].classifier}.score"])
 
 
@@ -81,7 +83,8 @@ class GateScore:
 
     def __call__(self, batch: Batch) -> Batch:
         model = load(self.path or self.classifier, self.digest)
-        return with_gate(batch, self.classifier, model.calibrations["gate"](model.gate.score(texts_of(batch))))
+        gate = model.finish(model.gate.score(texts_of(batch)), None, "gate", languages_of(batch))
+        return with_gate(batch, self.classifier, gate)
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,9 @@ class Cascade:
         unsure = model.reach.unsure(gate, self.cut)
         scores = gate.astype(np.float32)
         if unsure.any():
-            texts = texts_of(batch.filter(pa.array(unsure)))
-            mean = model.finish(model.gate.score(texts), model.encoder(texts), "mean")
+            near = batch.filter(pa.array(unsure))
+            texts = texts_of(near)
+            mean = model.finish(model.gate.score(texts), model.encoder(texts), "mean", languages_of(near))
             scores[unsure] = model.reach.join(gate[unsure], mean)
         scored = with_scores(batch, {f"{self.classifier}.score": scores}, scores)
         return with_columns(scored, {f"{self.classifier}.encoded": pa.array(unsure)})
@@ -113,6 +117,11 @@ def texts_of(batch: Batch) -> list[str]:
     if TEXT not in batch.schema.names:
         raise ValueError(f"there is no column {TEXT!r} to score; the batch has {batch.schema.names}")
     return [text or "" for text in batch[TEXT].to_pylist()]
+
+
+def languages_of(batch: Batch) -> list[str | None] | None:
+    """Return each row's language; None where the batch has no such column."""
+    return batch[LANGUAGE].to_pylist() if LANGUAGE in batch.schema.names else None
 
 
 def with_gate(batch: Batch, classifier: str, scores: np.ndarray) -> Batch:

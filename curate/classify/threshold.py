@@ -144,9 +144,10 @@ def judged(graded: Annotations, model: Model) -> tuple[HeldOut, np.ndarray]:
     if len(new):
         texts = [graded.texts[row] for row in new]
         raw, vectors = model.gate.score(texts), model.encoder(texts)
-        gate[new] = model.finish(raw, None, "gate")
-        head[new] = model.finish(None, vectors, "head")
-        mean[new] = model.finish(raw, vectors, "mean")
+        languages = [graded.languages[row] for row in new] if any(graded.languages) else None
+        gate[new] = model.finish(raw, None, "gate", languages)
+        head[new] = model.finish(None, vectors, "head", languages)
+        mean[new] = model.finish(raw, vectors, "mean", languages)
     sizes = np.array([len(text.encode("utf-8", "replace")) for text in graded.texts], dtype=np.int32)
     groups, grades = graded.groups.astype(np.int32), graded.grades.astype(np.float32)
     return HeldOut(gate, head, mean, grades, graded.weights.astype(np.float32), groups, keys, sizes), known
