@@ -23,7 +23,7 @@ from curate.ledger.replay import is_cut
 from curate.ledger.runs import Recipe
 from curate.ledger.sides import Side, read_leaves
 
-SCORE = "score"
+SCORE, LANGUAGE = "score", "language"  # the language may choose a calibration
 Z = 1.959964  # of a 95 % interval
 Scorer = Callable[[Batch], np.ndarray]
 
@@ -133,7 +133,7 @@ def _scores(dropped: Side, rows: np.ndarray, scorer: Scorer | None) -> np.ndarra
     found = np.full(len(rows), np.nan)
     for file, groups in dropped.in_groups(rows):
         with open_parquet(file) as parquet:
-            names = [name for name in (ID, SCORE, TEXT) if name in parquet.schema_arrow.names]
+            names = [name for name in (ID, SCORE, TEXT, LANGUAGE) if name in parquet.schema_arrow.names]
             for group, places, inside in groups:
                 batch = parquet.read_row_group(group, columns=names).take(inside).combine_chunks().to_batches()[0]
                 found[places] = _score(batch, scorer)

@@ -50,6 +50,17 @@ def test_a_sample_stands_for_the_rest_with_an_interval(tmp_path: Path) -> None:
     assert high - low == pytest.approx(2 * 1.96 * (0.25 / 400) ** 0.5, rel=0.02)
 
 
+def test_a_scorer_sees_the_language_of_what_was_dropped(tmp_path: Path) -> None:
+    languages = ["Go", "Python", "Python", "Java"] * 5
+    ids = [f"doc-{i:02}" for i in range(20)]
+    rows = pa.table({"id": ids, "text": ["x"] * 20, "language": languages, "n": [0] * 20})
+    run((Keep((Rule("n", at_least=1),)),), write_corpus(tmp_path / "in", rows.to_batches()), f"{tmp_path}/run",
+        keep_text=True, allow_empty=True)  # fmt: skip
+    by_language = {"Go": 1.0, "Python": 4.0, "Java": 2.0}
+    (loss,) = lost(f"{tmp_path}/run", lambda batch: np.array([by_language[i] for i in batch["language"].to_pylist()]))
+    assert loss.broke == Share(20, 20, 10)
+
+
 def test_the_interval_is_wilson_s() -> None:
     # 10 of 100: (0.1 + z^2/200 -+ z sqrt(0.1 * 0.9 / 100 + z^2 / 40000)) / (1 + z^2 / 100), z = 1.96
     assert Share(1000, 100, 10).interval == pytest.approx((0.05523, 0.17437), abs=1e-4)
