@@ -1,16 +1,18 @@
-"""URL filter, addresses, language, FineWeb2 and code: ours beside the peers, on the same rows in one run.
+"""URL filter, addresses, language, FineWeb2, code and secrets: ours beside the peers, on the same rows in one run.
 
     python benchmarks/more_signals.py url docs.parquet            needs tldextract, pyahocorasick, fasteners
     python benchmarks/more_signals.py pii docs.parquet
     python benchmarks/more_signals.py language docs.parquet
     python benchmarks/more_signals.py fineweb2 docs.parquet --documents 150
     python benchmarks/more_signals.py code files.parquet          columns text, language, path
+    python benchmarks/more_signals.py secrets files.parquet       needs detect-secrets; which reads --documents 500
 
 Seconds are of the processor, so that they do not grow when others use the machine. Every row that is decided otherwise
 is counted by kind. URLs are held against the 4.6 million domains that come with datatrove, by both.
 """
 
 import argparse
+import runpy
 import tarfile
 import tempfile
 import time
@@ -33,6 +35,7 @@ from curate.signals.fineweb2 import FineWeb2
 from curate.signals.language import Language, predict
 from curate.signals.license import License
 from curate.signals.pii import ReplaceAddresses
+from curate.signals.secrets import CODE_PRIVACY, ReplaceSecrets
 from curate.signals.text import TextSignals
 from curate.signals.urls import Urls
 from curate.stage import Keep, Measure, Signal
@@ -42,18 +45,31 @@ BATCH = 1000
 
 def main() -> None:
     """Run one comparison."""
-    comparisons = {"url": url, "pii": pii, "language": language, "fineweb2": fineweb_2, "code": code}
+    comparisons: dict[str, Callable[[list[pa.RecordBatch]], None]]
+    comparisons = {
+        "url": url,
+        "pii": pii,
+        "language": language,
+        "fineweb2": fineweb_2,
+        "code": code,
+        "secrets": secrets,
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=comparisons)
     parser.add_argument("path", help="a Parquet file of documents")
     parser.add_argument("--documents", type=int, default=0, help="how many, spread over the file; all by default")
+    parser.add_argument("--show", action="store_true", help="secrets: print the lines that hold what is replaced")
     args = parser.parse_args()
     names = ("text", "url", "language", "path", "license")
     columns = [name for name in names if name in pq.read_schema(args.path).names]
     table = pq.read_table(args.path, columns=columns)
-    if args.documents:
+    if args.documents and args.what != "secrets":
         table = table.take(pa.array(range(0, len(table), max(len(table) // args.documents, 1))))
-    comparisons[args.what](table.combine_chunks().to_batches(max_chunksize=BATCH))
+    batches = table.combine_chunks().to_batches(max_chunksize=BATCH)
+    if args.what == "secrets":
+        secrets(batches, args.documents or 500, show=args.show)
+    else:
+        comparisons[args.what](batches)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -281,6 +297,71 @@ def code(batches: list[pa.RecordBatch]) -> None:
     print(f"{'language':<12}{'files':>7}" + "".join(f"{i:>6}" for i in range(len(heads))))
     for name, number in files.most_common():
         print(f"{name:<12}{number:>7}" + "".join(f"{100 * shares[name][head] / number:>6.1f}" for head in heads))
+
+
+# Those that bigcode's PII step used for The Stack, for SantaCoder and StarCoder; its gibberish model is not on PyPI.
+BIGCODE = "Artifactory AWSKey AzureStorageKey Cloudant DiscordBotToken GitHubToken IbmCloudIam IbmCosHmac JwtToken"
+BIGCODE += " Mailchimp Npm SendGrid Slack Softlayer Stripe TwilioKey"
+FURTHER = "BasicAuth GitLabToken Keyword OpenAI PrivateKey PypiToken SquareOAuth TelegramBotToken"
+FILTERS = ("is_potential_uuid", "is_likely_id_string", "is_templated_secret", "is_sequential_string")
+PLANTED = Path(__file__).parents[1] / "tests/signals/planted_secrets.py"
+
+
+def secrets(batches: list[pa.RecordBatch], documents: int = 500, *, show: bool = False) -> None:
+    """detect-secrets with all plugins and as bigcode used it, and ours: speed, kinds, and planted secrets."""
+    size = megabytes(batches)
+    ours, rows = measured(ReplaceSecrets(), batches)
+    both, _ = measured(lambda batch: CODE_PRIVACY[1](CODE_PRIVACY[0](batch)), batches)
+    speeds = f"secrets {size / ours:.0f}, addresses too {size / both:.0f}"
+    print(f"{sum(map(len, batches))} files, {size:.0f} MB; MB/s: {speeds}")
+    kinds, files = Counter[str](), Counter[str]()
+    for batch, done in zip(batches, rows, strict=True):
+        for found, text in zip(done["secrets.found"].to_pylist(), batch["text"].to_pylist(), strict=True):
+            kinds.update(place["kind"] for place in found or ())
+            files.update({place["kind"] for place in found or ()})
+            for place in found if show and text else ():
+                print(f"  {place['kind']:<20} {text.split(chr(10))[place['line'] - 1].strip()[:110]}")
+    print("replaced:", ", ".join(f"{kind} {count} in {files[kind]} files" for kind, count in kinds.most_common()))
+    sample = [text for batch in batches for text in batch["text"].to_pylist() if text]
+    sample = sample[:: max(len(sample) // documents, 1)][:documents]
+    part = sum(len(text.encode()) for text in sample) / 1e6
+    own = [pa.RecordBatch.from_pydict({"text": sample})]
+    ours_there = measured(ReplaceSecrets(), own)[0]
+    planted = runpy.run_path(str(PLANTED))["secrets"](seed=2026, number=1000)
+    left = ReplaceSecrets()(pa.RecordBatch.from_pydict({"text": [secret.snippet for secret in planted]}))["text"]
+    missed = sum(any(p in text for p in s.parts) for s, text in zip(planted, left.to_pylist(), strict=True))
+    print(f"ours: {missed} of {len(planted)} planted secrets survive")
+    for name, plugins in (("bigcode's plugins", BIGCODE), ("all plugins", f"{BIGCODE} {FURTHER}")):
+        seconds, found = timed(lambda plugins=plugins: [_detect_secrets(text, plugins) for text in sample])
+        types = Counter(kind for values in found for kind, _ in values)
+        print(f"detect-secrets, {name}: {part / seconds:.2f} MB/s, ours {seconds / ours_there:.0f} times as fast")
+        print(f"  on {len(sample)} real files: {dict(types.most_common())}")
+        survive = [s for s in planted if not _told(s.parts, _detect_secrets(s.snippet, plugins))]
+        left_by = dict(Counter(secret.kind for secret in survive).most_common(12))
+        print(f"  {len(survive)} of {len(planted)} planted survive: {left_by}")
+
+
+def _detect_secrets(text: str, plugins: str) -> list[tuple[str, str]]:
+    """Return what detect-secrets finds in a file of this text: type and value."""
+    from detect_secrets import SecretsCollection
+    from detect_secrets.settings import transient_settings
+
+    named = {"IbmCosHmac": "IbmCosHmacDetector"}
+    used: list[dict[str, Any]] = [{"name": named.get(name, f"{name}Detector")} for name in plugins.split()]
+    used += [{"name": "Base64HighEntropyString", "limit": 4.5}, {"name": "HexHighEntropyString", "limit": 3.0}]
+    filters = [{"path": f"detect_secrets.filters.heuristic.{name}"} for name in FILTERS]
+    with transient_settings({"plugins_used": used, "filters_used": filters}), tempfile.NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        collection = SecretsCollection()
+        collection.scan_file(file.name)
+        return [(secret.type, secret.secret_value or "") for _, secret in collection]
+
+
+def _told(parts: tuple[str, ...], found: list[tuple[str, str]]) -> bool:
+    """Whether each part is in what was found; of a private key, the line that begins it is enough."""
+    whole = any(kind == "Private Key" for kind, _ in found)
+    return whole or all(any(part in value or value in part for _, value in found if value) for part in parts)
 
 
 if __name__ == "__main__":

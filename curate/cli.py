@@ -118,7 +118,8 @@ def filter(
     opened = open_input(source, kind)
     first = url_stages(None if urls == "default" else urls) if urls else ()
     of_code = "path" in opened.schema.names
-    last = (*([ReplaceSecrets()] if secrets else []), *([ReplaceAddresses(code=of_code)] if pii else []))
+    last: list[Stage] = [ReplaceSecrets()] if secrets else []
+    last += [ReplaceAddresses(code=of_code)] if pii else []
     stages: tuple[Stage, ...] = (*first, *to_text(opened), *held, *last)
     engine = {"ray": ray, "workers": workers}
     show(run(stages, opened, out, limit=limit, keep_text=keep_text, allow_empty=allow_empty, **engine))  # type: ignore[arg-type]
@@ -277,7 +278,8 @@ def score(
     Args:
         source: WARC, JSONL, Parquet or a folder of code; local, s3://, gs:// or hf://.
         out: folder of the corpus to write, with FineWeb-Edu's columns `score` and `int_score`.
-        classifier: web_edu, code_edu, or the folder of a model from `curate fit`. Given several times, all score in one
+        classifier: web_edu, code_edu (calibrated by the column `language`; without it every file counts as Python), or
+            the folder of a model from `curate fit`. Given several times, all score in one
             pass, NAME.score each, and the first decides. Or one that others trained: hf:NAME or hf:FOLDER (Hugging
             Face, such as hf:HuggingFaceFW/fineweb-edu-classifier) or fasttext:FILE.bin (such as DCLM's).
         threshold: keep rounded scores from here: 3 means int_score >= 3, which is a raw score >= 2.5.

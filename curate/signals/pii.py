@@ -84,6 +84,7 @@ class ReplaceAddresses:
     ipv4: tuple[str, ...] = IPV4S
     ipv6: tuple[str, ...] = IPV6S
     code: bool = False
+    counted = ("pii.emails", "pii.ips")  # columns that a run sums up
 
     def __post_init__(self) -> None:
         if not (self.emails and self.ipv4 and self.ipv6):

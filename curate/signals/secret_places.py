@@ -37,7 +37,7 @@ PAIR = re.compile(  # auth=("admin", "...")
     rb"\w+ ?=? ?\(\s*[bu]?['\"][^'\"\n]{1,60}['\"]\s*,\s*[bu]?['\"]([^'\"\n]{6,100})['\"]\s*,?\s*\)", re.IGNORECASE
 )
 COMMANDS = {
-    word: re.compile(expression + rb"['\"]?([^\s'\"]{6,100})", re.IGNORECASE)
+    word: re.compile(expression + rb"['\"]?([^\s'\"]{6,100})(?![^\s'\"])", re.IGNORECASE)
     for word, expression in {
         "docker login ": rb"docker login [^\n]{0,200}?-p ",
         "redis-cli ": rb"redis-cli [^\n]{0,200}?-a ",

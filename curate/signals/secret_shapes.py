@@ -23,15 +23,17 @@ DUMMY = re.compile(
     re.IGNORECASE,
 )
 TEMPLATE = re.compile(  # a place to be filled in
-    r"\$?\{[\w.\[\]:! ]*\}|\{\{.*\}\}|<[\w\s-]+>|%\(\w+\)s|%[sdr]|\$\([^)]*\)|^(?:\$[A-Za-z_][\w.]*[:@/.-]?)+$|^%\w+%$|^@\w+@$"
+    r"\$?\{[\w.\[\]:! ]*\}|\{\{.*\}\}|<[\w\s-]+>|%\(\w+\)s|%[sdr]|\$\([^)]*\)"
+    r"|^(?:\$[A-Za-z_][\w.]*[:@/-]?)+$|^%\w+%$|^@\w+@$"
 )
 # What passwords of tests and manuals are made of.
 WORDS = (
-    "pass|password|passwd|pwd|passphrase|passcode|passwort|pw|secret|secrets|token|tests?|testing|tester|user|username|admin|root|guest"
-    "|foo|bar|baz|qux|spam|eggs|hello|world|letmein|login|key|value|default|none|null|true|false|my|your|the|new|old"
-    "|wrong|bad|good|invalid|valid|correct|incorrect|fake|mock|abc|abcd|abcdef|abcdefg|qwerty|asdf|string|text|auth"
-    "|basic|digest|proxy|postgres|postgresql|mysql|redis|mongo|oracle|docker|demo|temp|tmp|dev|prod|local|super|some"
-    "|strong|weak|sample|example|changeme|change|me|ssl|client|server|db|api|app|latin|utf|is|not|a|an|no|this|that|anonymous|site|secure"
+    "pass|password|passwd|pwd|passphrase|passcode|passwort|pw|secret|secrets|token|tests?|testing|tester|user"
+    "|username|admin|root|guest|foo|bar|baz|qux|spam|eggs|hello|world|letmein|login|key|value|default|none|null"
+    "|true|false|my|your|the|new|old|wrong|bad|good|invalid|valid|correct|incorrect|fake|mock|abc|abcd|abcdef"
+    "|abcdefg|qwerty|asdf|string|text|auth|basic|digest|proxy|postgres|postgresql|mysql|redis|mongo|oracle|docker"
+    "|demo|temp|tmp|dev|prod|local|super|some|strong|weak|sample|example|change|me|ssl|client|server|db|api|app"
+    "|latin|utf|is|not|a|an|no|this|that|anonymous|site|secure"
 )
 WORDY = re.compile(rf"\W?(?:(?:{WORDS})[-_ .:@#%+/]?)+[0-9]{{0,6}}!?", re.IGNORECASE)
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

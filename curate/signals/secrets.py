@@ -54,6 +54,7 @@ class ReplaceSecrets:
 
     key: str = "KEY"
     password: str = "PASSWORD"
+    counted = ("secrets.found",)  # columns that a run sums up, by kind
 
     def __call__(self, batch: Batch) -> Batch:
         text = _own(batch[TEXT])

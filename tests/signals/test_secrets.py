@@ -389,6 +389,11 @@ def test_any_text_keeps_all_that_lies_around_its_secrets(text):
     assert re.fullmatch("<?(?:KEY|PASSWORD)>?".join(pieces_), new)
 
 
+def test_a_long_argument_is_not_cut_amid_a_letter():
+    assert replaced(f"curl -u admin:a{'é' * 80} https://host") == [f"curl -u admin:a{'é' * 80} https://host"]
+    assert replaced("curl -u admin:é1éaéé! https://host") == ["curl -u admin:PASSWORD https://host"]
+
+
 def test_long_lines_of_nothing_but_beginnings_take_no_time():
     for text in ('password="' * 20_000, "key=" * 50_000, "ghp_" * 50_000, "://a:" * 50_000, "AbC0+/" * 50_000):
         assert replaced(text) == [text]
