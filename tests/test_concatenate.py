@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.cli import concatenate as verb
 from curate.concatenate import FILE_SEP, concatenate
 from curate.corpus import Corpus, write_corpus
 
@@ -139,3 +140,14 @@ def test_the_same_call_again_changes_nothing_and_another_into_the_same_folder_is
         concatenate(source, str(tmp_path / "x"), max_chars=10)
     with pytest.raises(ValueError, match="no column 'repo_name'"):
         concatenate(write_corpus(tmp_path / "web", [batch(FILES).select(["text", "id"])]), str(tmp_path / "x"))
+
+
+def test_the_verb_reads_a_folder_of_repositories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b.py", "a.py", "LICENSE"):
+        (tmp_path / "in" / "r").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / "r" / name).write_text(f"# {name}\n")
+    verb(str(tmp_path / "in"), out=str(tmp_path / "out"))
+    assert capsys.readouterr().out.split() == ["files", "2", "without", "text", "0", "documents", "1"]
+    assert Corpus(tmp_path / "out").table()["text"].to_pylist() == [
+        "<repo_name>r<file_sep>a.py\n# a.py\n<file_sep>b.py\n# b.py\n"
+    ]

@@ -11,6 +11,7 @@ document in every later step and in `curate why`.
 
 import hashlib
 import posixpath
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -32,7 +33,6 @@ ALIASES = {
 }
 OURS = {theirs: ours for ours, names in ALIASES.items() for theirs in names}
 KEPT_LISTS = ("detected_licenses", "max_stars_repo_licenses", "licenses")  # come under their own name as well
-SPLITTERS = (" AND ", " OR ", " WITH ")
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,6 @@ def licenses_of(expression: str | None) -> list[str]:
     >>> licenses_of("(MIT OR Apache-2.0) AND ISC")
     ['MIT', 'Apache-2.0', 'ISC']
     """
-    words = (expression or "").replace("(", " ").replace(")", " ")
-    for splitter in SPLITTERS[:2]:
-        words = words.replace(splitter, "\n")
-    found = (normal(part.split(SPLITTERS[2])[0]) for part in words.split("\n") if part.strip())
+    parts = re.split(r"\s(?:AND|OR)\s", re.sub(r"[()]", " ", expression or ""))
+    found = (normal(part.split(" WITH ")[0]) for part in parts if part.strip())
     return list(dict.fromkeys(found))

@@ -75,7 +75,7 @@ class CodeArchive:
     def _contents(self, file: InputFile) -> "_Contents":
         with open_archive(file.path, self.max_archive_bytes) as archive:
             last: dict[str, int] = {}
-            licenses: dict[str, list[str]] = {}
+            licenses: dict[str, str] = {}
             for number, member in enumerate(archive):
                 path = safe_path(member.path)
                 if member.kind != "file" or path is None:
@@ -83,8 +83,7 @@ class CodeArchive:
                 last[path] = number
                 if is_license(path):
                     with suppress(MemberError):  # which its row will tell, where it is a document
-                        text = archive.content(member, LICENSE_BYTES).decode("utf-8", "replace")
-                        licenses.setdefault(posixpath.dirname(path), []).append(text)
+                        licenses[path] = archive.content(member, LICENSE_BYTES).decode("utf-8", "replace")
         top, repositories = self._layout(file, list(last))
         return _Contents(last, licenses, top, repositories)
 
@@ -107,7 +106,7 @@ class CodeArchive:
 
     def _rows(self, path: str, contents: "_Contents") -> Iterator[dict[str, Any]]:
         repositories = contents.repositories
-        licenses = Licenses(lambda folder: contents.licenses.get(contents.within(folder), []))
+        licenses = Licenses(contents.texts)
         with open_archive(path, self.max_archive_bytes) as archive:
             for number, member in enumerate(archive):
                 safe = safe_path(member.path)
@@ -131,12 +130,14 @@ class _Contents:
     """What the first reading of an archive tells."""
 
     last: dict[str, int]  # number of the member that holds, by path
-    licenses: dict[str, list[str]]  # texts of licence files, by folder
+    licenses: dict[str, str]  # text of each licence file, by path
     top: str
     repositories: Repositories
 
-    def within(self, folder: str) -> str:
-        return f"{self.top}{folder}".rstrip("/")
+    def texts(self, folder: str) -> list[str]:
+        """Return the licence texts of one folder, in the order of their names as in a folder on disk."""
+        within = f"{self.top}{folder}".rstrip("/")
+        return [text for path, text in sorted(self.licenses.items()) if posixpath.dirname(path) == within]
 
 
 def _bare(repositories: Repositories, path: str) -> dict[str, Any]:

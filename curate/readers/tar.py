@@ -40,7 +40,7 @@ MAX_BYTES = 64 * 2**30  # decompressed, of one archive: the Linux kernel with al
 MAX_MEMBERS = 5_000_000  # names are held in memory, some 200 bytes each
 MAX_READ = 64 * 2**20  # at once; only a header made to exhaust memory asks for more
 ODD = re.compile("[\0-\x1f\ud800-\udfff]")  # control characters, and bytes of names that are not UTF-8
-DAMAGED = (EOFError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+DAMAGED = (EOFError, OSError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ class _Tar:
             yield Member(info.name, info.size, kind, info)
         if self.stream.last.strip(b"\0"):
             raise tarfile.ReadError(f"a broken header after member {number}")
+        while self.stream.read(2**20):  # to the end, where the compression's checksum is
+            pass
 
     def content(self, member: Member, limit: int) -> bytes:
         file = self.tar.extractfile(member.inner)

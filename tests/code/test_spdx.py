@@ -1,8 +1,12 @@
 """SPDX expressions and other spellings of licences."""
 
-import pytest
+from typing import Any
 
-from curate.code.spdx import join, license_type, normal
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.code.spdx import is_permissive, join, license_type, normal
 
 
 @pytest.mark.parametrize(
@@ -71,3 +75,32 @@ def test_license_type_of_an_expression(expression, kind):
 )
 def test_what_is_detected_together_all_holds(names, expected):
     assert join(names) == expected
+
+
+TREES = st.recursive(
+    st.sampled_from([("MIT", True), ("GPL-3.0-only", False), ("ISC", True), ("Apache-2.0 WITH LLVM-exception", True)]),
+    lambda parts: st.tuples(st.sampled_from(["AND", "OR"]), st.lists(parts, min_size=2, max_size=3)),
+    max_leaves=8,
+)
+
+
+def written(tree: Any) -> tuple[str, bool]:
+    """Return an expression with every parenthesis, and its value."""
+    head, rest = tree
+    if head not in ("AND", "OR"):
+        return head, rest
+    parts = [written(part) for part in rest]
+    decide = all if head == "AND" else any
+    return "(" + f" {head} ".join(text for text, _ in parts) + ")", decide(value for _, value in parts)
+
+
+@given(TREES, st.sampled_from([str, str.lower]))
+def test_any_expression_is_evaluated_as_its_tree(tree: Any, spelled: Any) -> None:
+    expression, value = written(tree)
+    assert is_permissive(spelled(expression)) is value
+
+
+def test_and_binds_closer_than_or() -> None:
+    for expression in ("MIT OR GPL-3.0 AND AGPL-3.0", "GPL-3.0 AND AGPL-3.0 OR MIT", "MIT AND ISC OR GPL-3.0"):
+        assert is_permissive(expression)
+    assert not is_permissive("GPL-3.0 OR MIT AND AGPL-3.0")

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
 
 from curate.readers import open_source
 from curate.readers.archive import CodeArchive
@@ -174,6 +177,14 @@ def test_of_two_members_with_one_name_the_later_holds(tmp_path: Path) -> None:
     assert [row["text"] for row in rows(CodeArchive(str(path)))] == ["new"]
 
 
+def test_several_licences_of_a_folder_hold_in_the_order_of_their_names(tmp_path: Path) -> None:
+    apache = b"Apache License Version 2.0"
+    members: list[tuple[str, bytes | str | None]] = [("r/LICENSE-MIT", MIT), ("r/LICENSE-APACHE", apache)]
+    path = tarred(tmp_path / "x.tar.gz", [*members, ("r/a.rs", b"x"), ("r/LICENSE-MIT", GPL)])
+    (row,) = rows(CodeArchive(str(path)))
+    assert row["license"] == "Apache-2.0 AND GPL-3.0"  # the later of two members with one name
+
+
 def test_bombs_are_refused_without_unpacking_them(tmp_path: Path) -> None:
     zeros = bytes(5 * 10**6)
     path = tarred(tmp_path / "x.tar.gz", [("r/a.py", b"x"), ("r/b.bin", zeros), ("r/c.py", zeros)])
@@ -235,6 +246,40 @@ def test_compression_that_breaks_off_is_an_error(tmp_path: Path, ending: str, pa
         rows(CodeArchive(str(path)))
 
 
+def test_a_checksum_at_the_end_is_checked(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "x.tar.gz", [("r/a.py", b"x = 1\n")])
+    raw = bytearray(path.read_bytes())
+    raw[-6] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="CRC check failed"):
+        rows(CodeArchive(str(path)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["x.tar", "x.tar.gz", "x.zip"]), st.randoms(use_true_random=False))
+def test_any_damage_gives_rows_or_one_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, name: str, chance: random.Random
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / name
+    small = {name: content[:50] for name, content in FILES.items()}
+    zipped(path, small) if name.endswith(".zip") else as_tar("w:gz" if "gz" in name else "w")(path, small)
+    raw = bytearray(path.read_bytes())
+    for _ in range(chance.randrange(1, 5)):
+        raw[chance.randrange(len(raw))] = chance.randrange(256)
+    path.write_bytes(raw[: chance.randrange(1, len(raw) + 1)] if chance.random() < 0.3 else raw)
+    message = error_of(CodeArchive(str(path)))
+    assert not message or f"{name} cannot be read as an archive: " in message
+
+
+def error_of(source: CodeArchive) -> str:
+    """Return what reading an archive says is wrong, "" if it gives its rows."""
+    try:
+        rows(source)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def test_a_broken_header_is_no_end(tmp_path: Path) -> None:
     path = tarred(tmp_path / "x.tar", [("r/a.py", b"x"), ("r/b.py", b"y")], "w")
     raw = bytearray(path.read_bytes())
@@ -259,3 +304,16 @@ def test_a_damaged_archive_fails_alone_and_a_run_goes_on(tmp_path: Path) -> None
     with pytest.raises(RuntimeError, match=r"1 of 2 splits failed \(bad\)"):
         run((), open_source(folder), str(tmp_path / "out"))
     assert (tmp_path / "out" / "good.parquet").exists()
+
+
+def test_real_files_have_the_same_rows_in_a_folder_and_in_its_archives(shared_data: Path, tmp_path: Path) -> None:
+    table = parquet.read_table(shared_data / "code/code.parquet", columns=["repo", "path", "text"]).slice(3000, 6000)
+    files = {f"{row['repo']}/{row['path']}": row["text"].encode() for row in table.to_pylist()[::30]}
+    folder = put(tmp_path / "projects", files)
+    as_tar("w:gz")(tmp_path / "projects.tar.gz", files)
+    zipped(tmp_path / "projects.zip", files)
+    expected = rows(CodeFolder(str(folder), depth=2))
+    hidden = [path for path in files if any(part.startswith(".") for part in path.split("/"))]
+    assert len(expected) == len(files) - len(hidden) > 190
+    assert expected == rows(CodeArchive(str(tmp_path / "projects.tar.gz"), depth=2))
+    assert expected == rows(CodeArchive(str(tmp_path / "projects.zip"), depth=2))
