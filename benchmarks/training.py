@@ -1,6 +1,6 @@
 """The trainer beside its peers: speed, agreement with a reference implementation, and what annealing is worth.
 
-    python benchmarks/training.py speed                                     # tokens/s beside peers, interleaved
+    python benchmarks/training.py speed TOKENS                              # tokens/s beside peers, interleaved
     python benchmarks/training.py reference TOKENS --out OUT                # loss beside transformers + torch AdamW
     python benchmarks/training.py anneal MIXTURE BEST HELD_OUT --out OUT    # best data or mixture, paired seeds
 
@@ -8,13 +8,20 @@ TOKENS, MIXTURE, BEST and HELD_OUT are folders that `curate tokenize` wrote. `re
 started again at any time: they go on from their checkpoints.
 """
 
+import importlib.util
+import itertools
 import math
 import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from cyclopts import App
+from torch import nn
 
 from curate.train.data import Mixture
 from curate.train.export import PREFIX, llama_config
@@ -27,6 +34,144 @@ from curate.train.schedule import WSD
 
 app = App(help=__doc__)
 T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # quantiles of Student's t by degrees of freedom
+
+
+@app.command
+def speed(
+    tokens: str, *, models: Sequence[str] = ("1m", "5m", "15m"), rounds: int = 3, steps: int = 4, seq_len: int = 512
+) -> None:
+    """Tokens per second on one thread: our trainer, a bare loop of our model, transformers' Trainer, litgpt's loop.
+
+    All take the same batches of 8 windows, AdamW (fused), clipping at 1 and float32, in turn: a round is `steps` steps
+    of each, the first of which is not counted. Printed are medians over all rounds. litgpt is left out where it is
+    not installed; its model and loss run in the steps of its `pretrain`, without Lightning Fabric around them.
+
+    Args:
+        tokens: folder of tokens; its vocabulary is the models'.
+        models: sizes.
+        rounds: times that each has its turn.
+        steps: of a turn.
+        seq_len: tokens in a window.
+    """
+    torch.set_num_threads(1)
+    for model in models:
+        with tempfile.TemporaryDirectory() as folder:
+            mixture = Mixture(tokens, seq_len=seq_len, batch_windows=8, seed=0)
+            contenders: dict[str, Contender] = {
+                "curate": Ours(tokens, Path(folder), model, rounds * steps, seq_len),
+                "bare loop": Bare(Llama(model_config(model, mixture.tokens.vocab_size, seq_len), seed=0)),
+                "transformers Trainer": Trainer(twin(Llama(model_config(model, mixture.tokens.vocab_size, seq_len)))),
+            }
+            if importlib.util.find_spec("litgpt"):
+                contenders["litgpt"] = litgpt_model(model, mixture.tokens.vocab_size, seq_len)
+            seconds: dict[str, list[float]] = {name: [] for name in contenders}
+            for turn in range(rounds):
+                batches = [torch.from_numpy(mixture.batch_at(turn * steps + n)) for n in range(steps)]
+                for name, contender in contenders.items():
+                    seconds[name] += contender(batches)[1:]
+        rates = {name: 8 * seq_len / statistics.median(times) for name, times in seconds.items()}
+        for name, rate in rates.items():
+            print(
+                f"{model:>4}  {name:<22} {rate:>9,.0f} tokens/s   curate is {rates['curate'] / rate:.2f} x", flush=True
+            )
+
+
+Contender = Callable[[list[torch.Tensor]], list[float]]  # batches (8, seq_len + 1) -> seconds of each step
+
+
+class Ours:
+    """`pretrain` itself, stopped after each turn; seconds are those its log tells, data and logging included."""
+
+    def __init__(self, tokens: str, out: Path, model: str, steps: int, seq_len: int) -> None:
+        self.done, self.batch, sizes = 0, 8 * seq_len, {"seq_len": seq_len, "batch_tokens": 8 * seq_len}
+        rest = {"checkpoint_every": steps, "threads": 1, "device": "cpu", "quiet": True}
+        self.run: Any = partial(pretrain, tokens, out, model=model, steps=steps, **sizes, **rest)
+
+    def __call__(self, batches: list[torch.Tensor]) -> list[float]:
+        before, self.done = self.done, self.done + len(batches)
+        trained = self.run(stop_after=self.done)
+        return [self.batch / line["tokens_per_s"] for line in read_log(trained.path)[before:]]
+
+
+class Bare:
+    """Forward, backward, clip, step, with the batch in memory and nothing else; `forward` returns the mean loss."""
+
+    def __init__(self, model: nn.Module, forward: Callable[[torch.Tensor], torch.Tensor] | None = None) -> None:
+        self.model, self.forward = model, forward or (lambda batch: model.loss(batch[:, :-1], batch[:, 1:]))
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.95), fused=True)
+
+    def __call__(self, batches: list[torch.Tensor]) -> list[float]:
+        seconds = []
+        for batch in batches:
+            began = time.perf_counter()
+            self.forward(batch).backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+
+class Trainer:
+    """transformers' Trainer, timed from step to step."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __call__(self, batches: list[torch.Tensor]) -> list[float]:
+        import transformers
+
+        ends: list[float] = []
+
+        class Clock(transformers.TrainerCallback):
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                ends.append(time.perf_counter())
+
+        rows = [{"input_ids": row[:-1], "labels": row[:-1]} for batch in batches for row in batch]
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = transformers.TrainingArguments(
+                folder, per_device_train_batch_size=8, max_steps=len(batches), optim="adamw_torch_fused", use_cpu=True,
+                learning_rate=3e-3, adam_beta2=0.95, lr_scheduler_type="constant", report_to="none", save_strategy="no",
+                disable_tqdm=True, logging_strategy="no",
+            )  # fmt: skip
+            trainer = transformers.Trainer(self.model, arguments, train_dataset=rows, callbacks=[Clock()])
+            began = time.perf_counter()
+            trainer.train()
+        return [b - a for a, b in itertools.pairwise([began, *ends])]
+
+
+def twin(ours: Llama) -> nn.Module:
+    """Return transformers' model with the weights of ours."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    theirs = LlamaForCausalLM(LlamaConfig(**llama_config(ours.config, 0)))
+    theirs.load_state_dict({PREFIX + name: tensor for name, tensor in ours.state_dict().items()}, strict=False)
+    return theirs
+
+
+def litgpt_model(size: str, vocab_size: int, seq_len: int) -> Bare:
+    """Return litgpt's GPT of the same shape with the loss and the steps of its `pretrain`."""
+    from litgpt.config import Config
+    from litgpt.model import GPT
+    from litgpt.utils import chunked_cross_entropy
+
+    ours = model_config(size, vocab_size, seq_len)
+    model = GPT(
+        Config(
+            block_size=seq_len, n_layer=ours.num_layers, n_embd=ours.hidden_size, n_head=ours.num_heads,
+            n_query_groups=ours.num_kv_heads, vocab_size=vocab_size, padded_vocab_size=vocab_size,
+            rotary_percentage=1.0, parallel_residual=False, bias=False, norm_class_name="RMSNorm",
+            mlp_class_name="LLaMAMLP", intermediate_size=ours.ffn_size, norm_eps=ours.norm_eps,
+        )
+    )  # fmt: skip
+    model.lm_head.weight = model.transformer.wte.weight
+    model.max_seq_length = seq_len
+
+    def loss(batch: torch.Tensor) -> torch.Tensor:
+        logits = model(batch[:, :-1].contiguous())
+        return chunked_cross_entropy(logits, batch[:, 1:].contiguous(), chunk_size=0)
+
+    return Bare(model, loss)
 
 
 @app.command
@@ -133,15 +278,12 @@ class Reference:
     """transformers' model and torch's plain AdamW, resumable."""
 
     def __init__(self, out: Path, tokens: str, model: str, steps: int, seq_len: int, batch: int) -> None:
-        from transformers import LlamaConfig, LlamaForCausalLM
-
         torch.set_num_threads(1)
         out.mkdir(parents=True, exist_ok=True)
         self.file, self.steps, self.losses = out / "transformers.pt", steps, []
         self.mixture = Mixture(tokens, seq_len=seq_len, batch_windows=batch // seq_len, seed=0)
         ours = Llama(model_config(model, self.mixture.tokens.vocab_size, seq_len), seed=0)  # pretrain's own start
-        self.model = LlamaForCausalLM(LlamaConfig(**llama_config(ours.config, 0)))
-        self.model.load_state_dict({PREFIX + name: tensor for name, tensor in ours.state_dict().items()}, strict=False)
+        self.model = twin(ours)
         groups = [
             {"params": [p for p in self.model.parameters() if p.ndim >= 2], "weight_decay": 0.01},
             {"params": [p for p in self.model.parameters() if p.ndim < 2], "weight_decay": 0.0},
@@ -166,9 +308,9 @@ class Reference:
             self.optimizer.zero_grad()
             self.losses.append(loss.item())
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "losses": self.losses}
-        partial = self.file.with_suffix(".tmp")
-        torch.save(state, partial)
-        partial.replace(self.file)
+        unfinished = self.file.with_suffix(".tmp")
+        torch.save(state, unfinished)
+        unfinished.replace(self.file)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from curate.train.checkpoint import checkpoints
+from curate.train.data import Phase
+from curate.train.forensics import batch_documents
+from curate.train.log import EVALUATIONS
 from curate.train.loop import anneal, pretrain, read_log
 
 from .conftest import TINY
@@ -125,3 +129,71 @@ def test_mistakes_are_named(token_folders, tmp_path):
         pretrain(token_folders["stories"], tmp_path, steps=1, num_tokens=1, **SETTINGS)
     with pytest.raises(FileNotFoundError, match="neither a run nor a checkpoint"):
         anneal(tmp_path / "nowhere", token_folders["stories"], tmp_path / "out")
+
+
+def steps_kept(run) -> list[int]:
+    return [int(path.name[5:]) for path in checkpoints(run.path)]
+
+
+def test_a_failing_evaluation_comes_after_the_checkpoint_and_is_made_up_for(token_folders, tmp_path):
+    calls = []
+
+    def fails_once(model, step):
+        assert (tmp_path / "checkpoints" / f"step-{step:06d}" / "state.json").exists()
+        calls.append(step)
+        if len(calls) == 2:
+            raise RuntimeError("the evaluation's own mistake")
+        return {"score": float(step)}
+
+    settings = SETTINGS | {"steps": 9, "evaluate": fails_once, "evaluate_every": 3}
+    with pytest.raises(RuntimeError, match="own mistake"):
+        pretrain(token_folders["stories"], tmp_path, **settings)
+    pretrain(token_folders["stories"], tmp_path, **settings)
+    assert calls == [3, 6, 6, 9]
+    assert [line["score"] for line in read_log(tmp_path, EVALUATIONS)] == [3, 6, 9]
+    assert [line["step"] for line in read_log(tmp_path)] == list(range(9))
+
+
+def test_keep_bounds_the_disk_and_spares_the_stable_phase(token_folders, tmp_path):
+    settings = SETTINGS | {"steps": 12, "warmup": 2, "decay": 6, "shape": "linear", "checkpoint_every": 1}
+    run = pretrain(token_folders["stories"], tmp_path, keep=2, **settings)
+    rates = [1 / 2, 1, 1, 1, 1, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0]  # of the step after the n-th
+    assert [rates[step] for step in steps_kept(run)] == [1, 1, 1 / 6, 0]
+    assert steps_kept(run) == [5, 6, 11, 12]
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "muon"}, {"mask_documents": True, "z_loss": 1e-2}])
+def test_every_way_to_train_goes_on_to_the_bit(token_folders, tmp_path, changes):
+    settings = SETTINGS | {"steps": 12, "checkpoint_every": 5} | changes
+    whole = pretrain(token_folders["stories"], tmp_path / "whole", **settings)
+    pretrain(token_folders["stories"], tmp_path / "halves", stop_after=7, **settings)
+    halves = pretrain(token_folders["stories"], tmp_path / "halves", **settings)
+    assert losses(halves.path) == losses(whole.path)
+    assert losses(whole.path)[-1] < losses(whole.path)[0] - 0.3
+    expected = weights(whole)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(halves).items())
+
+
+def test_a_later_phase_reads_another_mixture(token_folders, tmp_path):
+    stories, sums = token_folders["stories"], token_folders["sums"]
+    run = pretrain([Phase(3, {stories: 1.0}), Phase(None, {sums: 1.0})], tmp_path, steps=6, **SETTINGS)
+    read = [{document.corpus for document in batch_documents(run.path, step)} for step in range(6)]
+    assert read == [{stories}] * 3 + [{sums}] * 3
+
+
+def test_annealing_the_same_corpus_reads_on_where_the_stable_phase_stopped(stable, token_folders, tmp_path):
+    run = anneal(stable.path, token_folders["stories"], tmp_path, steps=1, shape="constant", threads=1, quiet=True)
+    log = read_log(run.path)
+    longer = pretrain(token_folders["stories"], tmp_path / "longer", steps=21, decay=0, warmup=1, **SETTINGS)
+    assert log[0]["lr"] == 3e-3
+    # the stable fixture's warm-up is one step too, so the 21st step of a longer run is this one
+    assert log[0]["loss"] == pytest.approx(losses(longer.path)[20], abs=1e-6)
+    again = anneal(run.path, token_folders["sums"], tmp_path / "decayed", steps=2, threads=1, quiet=True)
+    assert again.step == 2  # what went on without decay can still be annealed
+
+
+def test_bfloat16_products_follow_float32(token_folders, tmp_path, stable):
+    settings = SETTINGS | {"steps": 20, "decay": 0, "precision": "bfloat16"}
+    run = pretrain(token_folders["stories"], tmp_path, **settings)
+    assert losses(run.path) == pytest.approx(losses(stable.path), rel=0.01)
+    assert {tensor.dtype for tensor in weights(run).values()} == {torch.float32}

@@ -55,6 +55,8 @@ def test_loss_of_an_untrained_model_is_about_that_of_guessing():
         ("135m", 49_152, 134_515_008),  # SmolLM-135M, -360M and -1.7B as published
         ("360m", 49_152, 361_821_120),
         ("1.7b", 49_152, 1_711_376_384),
+        # phi-1-small: 51200*1024 + 20*(4*1024*1024 + 3*1024*2752 + 2*1024) + 1024
+        ("phi-1-small", 51_200, 305_439_744),
     ],
 )
 def test_sizes_have_the_published_number_of_parameters(size, vocab_size, parameters):

@@ -1,0 +1,17 @@
+import pytest
+
+from curate.train.log import EVALUATIONS, LOG, forget_after, open_tracker
+
+
+def test_lines_that_no_checkpoint_holds_are_forgotten(tmp_path):
+    (tmp_path / LOG).write_text('{"step": 0}\n{"step": 1}\n{"step": 2}\n{"st')
+    (tmp_path / EVALUATIONS).write_text('{"step": 2}\n{"step": 4}\n')
+    for name in (LOG, EVALUATIONS):
+        forget_after(tmp_path / name, 2)  # two steps are done: those numbered 0 and 1
+    assert (tmp_path / LOG).read_text() == '{"step": 0}\n{"step": 1}\n'
+    assert (tmp_path / EVALUATIONS).read_text() == '{"step": 2}\n'  # measured after two steps
+
+
+def test_a_tracker_that_is_not_installed_is_named():
+    with pytest.raises(ImportError, match="wandb is not installed; pip install wandb"):
+        open_tracker("wandb", "run", {})
