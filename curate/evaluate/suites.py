@@ -1,173 +1,215 @@
-"""Multiple-choice suites from local JSONL files, a suite made from held-out text, and the table of results.
+"""Evaluate a model: suites of public benchmarks, files of one's own, held-out text by domain.
 
-    cloze = make_cloze(texts, "eval/cloze.jsonl")
-    suites = [cloze, Suite("arc_easy", "eval/arc_easy.jsonl")]
-    results = evaluate("runs/annealed/hf", suites=suites, texts={"edu": texts})
+    results = evaluate("runs/annealed/model", tasks=pick("smollm"), data="eval/", texts={"edu": texts}, limit=500)
     print(format_results(results))
 
-A line of a suite is one of
-
-    {"query": ..., "choices": [...], "gold": 0}                    ARC, PIQA, HellaSwag, OpenBookQA, ...
-    {"context_options": [...], "continuation": ..., "gold": 0}     WinoGrande: the same end after each beginning
-    {"context": ..., "continuation": ...}                          LAMBADA: said greedily, word for word
-
-and the continuation comes after one space, in the cloze form that small models can do (no letters A to D). A question
-that does not say so itself is followed by "\\nAnswer:", as lm-evaluation-harness asks.
+Everything measured is written as it comes in, so that two models can be compared item by item; see
+`curate.evaluate.results`.
 """
 
-import json
-import math
 import os
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
-from curate.evaluate.likelihood import Estimate, Item, bits_per_byte, load, score_items
+from curate.evaluate import code as code_tasks
+from curate.evaluate.cloze import Suite, make_cloze
+from curate.evaluate.estimate import Estimate, mean
+from curate.evaluate.generate import Decoding, generate
+from curate.evaluate.held_out import HeldOut
+from curate.evaluate.items import Item, chance, measures, score_items
+from curate.evaluate.model import Dtype, load, max_length
+from curate.evaluate.results import Results, format_results, row, write
+from curate.evaluate.sandbox import Sandbox
+from curate.evaluate.tasks import LIMITS, SUITES, Answer, Code, Likelihood, Task, pick, require_data
 
-Results = dict[str, dict[str, Any]]
-CHOICES = 4
-CONTEXT_CHARS, CONTINUATION_CHARS = 400, 80  # of a cloze item: some sentences, then about one line
+__all__ = ["Suite", "evaluate", "format_results", "make_cloze", "pick"]
 
-
-@dataclass(frozen=True)
-class Suite:
-    name: str
-    path: str | os.PathLike[str]
-
-    def items(self, limit: int | None = None) -> list[Item]:
-        """Read the first `limit` items."""
-        return list(islice(self._read(), limit))
-
-    def _read(self) -> Iterator[Item]:
-        if not Path(self.path).exists():
-            raise FileNotFoundError(f"suite {self.name}: {self.path} does not exist")
-        with Path(self.path).open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield parse_item(json.loads(line))
-                except (ValueError, KeyError, IndexError, TypeError) as error:
-                    raise ValueError(
-                        f"{self.path}, line {number}: not an item of a suite ({error!r}); it needs query, choices and "
-                        "gold, or context_options, continuation and gold, or context and continuation"
-                    ) from error
-
-
-def parse_item(row: Mapping[str, Any]) -> Item:
-    if "choices" in row:
-        query = row["query"]
-        if query.startswith("Question:") and not query.rstrip().endswith("Answer:"):
-            query += "\nAnswer:"
-        pairs = tuple((query, f" {choice.strip()}") for choice in row["choices"])
-    elif "context_options" in row:
-        pairs = tuple((context, f" {row['continuation'].strip()}") for context in row["context_options"])
-    else:
-        pairs = ((row["context"], f" {row['continuation'].strip()}"),)
-    gold = int(row["gold"]) if len(pairs) > 1 else 0
-    if not 0 <= gold < len(pairs):
-        raise IndexError(f"gold is {gold}, but there are {len(pairs)} choices")
-    return Item(pairs, gold)
-
-
-def make_cloze(
-    texts: Sequence[str], path: str | os.PathLike[str], *, name: str = "cloze", num_items: int = 200, seed: int = 0
-) -> Suite:
-    """Write a suite that needs no data but held-out text: which of four pieces is how this text really goes on?
-
-    The wrong ones are the true continuations of other texts, cut in the same way, so all four are real writing. It asks
-    whether the model uses its context, in the very domain it was trained on; it is not a public benchmark.
-    """
-    draw = random.Random(seed)
-    pieces = [piece for text in texts if (piece := _cut(text, draw))]
-    if len(pieces) < CHOICES:
-        raise ValueError(
-            f"{len(pieces)} of {len(texts)} texts are long enough for a cloze ({2 * CONTEXT_CHARS} characters); "
-            f"it needs {CHOICES}"
-        )
-    draw.shuffle(pieces)
-    rows = []
-    for number, (context, continuation) in enumerate(pieces[:num_items]):
-        others = [other for place, (_, other) in enumerate(pieces) if place != number and other != continuation]
-        choices = [*draw.sample(others, min(CHOICES - 1, len(others))), continuation]
-        draw.shuffle(choices)
-        rows.append({"query": context, "choices": choices, "gold": choices.index(continuation)})
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return Suite(name, path)
-
-
-def _cut(text: str, draw: random.Random) -> tuple[str, str] | None:
-    """Cut a text between two words into a context and what follows; None where it is too short."""
-    if len(text) < 2 * CONTEXT_CHARS:
-        return None
-    start = draw.randrange(CONTEXT_CHARS, len(text) - CONTEXT_CHARS + 1)
-    middle = text.find(" ", start)
-    end = text.find(" ", middle + CONTINUATION_CHARS)
-    if middle < 0 or end < 0:
-        return None
-    context, continuation = text[max(middle - CONTEXT_CHARS, 0) : middle], text[middle:end].strip()
-    return (context, continuation) if context.strip() and continuation else None
+MACRO = ("acc", "acc_norm")  # also as the plain mean over subjects, as lighteval averages MMLU
 
 
 def evaluate(
     model_dir: str | os.PathLike[str],
     *,
     suites: Sequence[Suite] = (),
-    texts: Mapping[str, Sequence[str]] | None = None,
+    tasks: Sequence[Task] = (),
+    data: str | os.PathLike[str] = "eval",
+    texts: Mapping[str, Iterable[str]] | None = None,
     limit: int | None = None,
+    shots: int | None = None,
+    samples: int = code_tasks.SAMPLED.num_samples,
     out: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     device: str | None = None,
+    dtype: Dtype = "float32",
+    unsafe_sandbox: bool = False,
 ) -> Results:
-    """Measure a Hugging Face model folder and write `results.json` into `out` (the model's folder by default).
+    """Measure a Hugging Face model and write all it did into `out` (the model's folder by default).
 
     Args:
+        suites: JSONL files of questions.
+        tasks: of the published suites, see `curate.evaluate.tasks.pick`.
+        data: folder of the tasks' files, or "hub".
         texts: held-out texts by domain, for bits per byte.
-        limit: take only the first items of each suite and the first texts of each domain.
+        limit: take only the first items of each task (of each subject) and the first texts of each domain.
+        shots: examples before each question, where the task has a file of them; each task's own number by default.
+        samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
+        unsafe_sandbox: run programs even where this machine cannot contain them.
 
-    Returns: {"arc_easy": {"num_items": 200, "chance": 0.25, "accuracy": {"value": 0.27, "stderr": 0.03}, ...}, ...}
+    Returns: {"arc_easy": {"num_items": 200, "chance": 0.25, "acc": {"value": 0.27, "stderr": 0.03}, ...}, ...}
     """
-    if not suites and not texts:
-        raise ValueError("nothing to evaluate on; give suites, texts or both")
+    if not suites and not tasks and not texts:
+        raise ValueError("nothing to evaluate on; give suites, tasks, texts or several of them")
+    if tasks:
+        require_data(tasks, data)
     if threads is not None:
         torch.set_num_threads(threads)
-    model, tokenizer = load(model_dir, device)
+    model, tokenizer = load(model_dir, device, dtype)
     results: Results = {}
-    for domain, documents in (texts or {}).items():
-        kept = documents[:limit]
-        results[f"bits_per_byte {domain}"] = _row(len(kept), {"bits_per_byte": bits_per_byte(model, tokenizer, kept)})
+    if texts:
+        first = {domain: [text for text in some if text][:limit] for domain, some in texts.items()}
+        held = HeldOut.of(first, tokenizer, window=max_length(model))
+        found = held(model)
+        results |= {f"bits_per_byte {name}": row(len(first[name]), {"bits_per_byte": e}) for name, e in found.items()}
+    items: list[pa.Table] = []
+    answers: list[dict[str, Any]] = []
     for suite in suites:
-        items = suite.items(limit)
-        results[suite.name] = _row(len(items), score_items(model, tokenizer, items))
-        results[suite.name]["chance"] = sum(1 / len(item.pairs) for item in items if len(item.pairs) > 1) / len(items)
-    file = Path(out or model_dir, "results.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(_plain(results), indent=2) + "\n", encoding="utf-8")
+        items += _likelihood(model, tokenizer, suite.name, suite.items(limit), results)
+    for task in tasks:
+        started = time.monotonic()
+        if isinstance(task, Likelihood):
+            asked = task.items(data, limit=limit, num_shots=shots)
+            items += _likelihood(model, tokenizer, task.name, asked, results)
+        elif isinstance(task, Answer):
+            answers += _answers(model, tokenizer, task, data, limit, shots, results)
+        else:
+            answers += _programs(model, tokenizer, task, data, limit, samples, unsafe_sandbox, results)
+        seconds = time.monotonic() - started
+        print(f"{task.name}: {results[task.name]['num_items']} items in {seconds:.0f} s", file=sys.stderr)
+    write(out or Path(model_dir), results, items, answers)
     return results
 
 
-def _row(num_items: int, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {"num_items": num_items, **{name: asdict(estimate) for name, estimate in estimates.items()}}
+def chosen(suites: Sequence[str], tasks: str = "", limit: int | None = None) -> tuple[list[Task], int | None]:
+    """Return the tasks of some suites, or of them those that `tasks` names with commas, and how many items of each."""
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    if names and not suites:
+        raise ValueError(f"--tasks {tasks} names tasks of a suite; add --suite, one of {', '.join(SUITES)}")
+    found = {task.name: task for suite in suites for task in pick(suite)}
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise ValueError(f"{', '.join(suites)} has no task {', '.join(unknown)}; it has {', '.join(found)}")
+    least = min((LIMITS[suite] for suite in suites if suite in LIMITS), default=None)
+    return [found[name] for name in names or found], limit if limit is not None else least
 
 
-def _plain(value: Any) -> Any:
-    """Replace NaN, which JSON does not have, by null."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _likelihood(model: Any, tokenizer: Any, name: str, items: Sequence[Item], results: Results) -> list[pa.Table]:
+    """Score the items, subject by subject where there are subjects, and note the measures of each and of all."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.group, []).append(item)
+    if not groups:
+        raise ValueError(f"no items to score in {name}; is its file empty?")
+    tables, start = [], 0
+    for some in groups.values():
+        table = score_items(model, tokenizer, name, some)
+        place = table.schema.get_field_index("item")
+        tables.append(table.set_column(place, "item", pc.add(table["item"], pa.scalar(start, pa.int32()))))
+        start += len(some)
+    parts = {group: measures(table) for group, table in zip(groups, tables, strict=True)}
+    macro = {
+        f"{measure}_macro": _macro([part[measure] for part in parts.values()]) for measure in MACRO if len(parts) > 1
+    }
+    results[name] = row(len(items), measures(pa.concat_tables(tables)) | macro, chance=chance(items))
+    if len(parts) > 1:
+        results |= {f"{name}/{group}": row(len(groups[group]), found) for group, found in parts.items()}
+    return tables
 
 
-def format_results(results: Results) -> str:
-    """Return the results as a table for the terminal, one measure a line."""
-    lines = [f"{'suite':<28} {'measure':<20} {'value':>8} {'+-':>7} {'chance':>7} {'items':>6}"]
-    for suite, row in results.items():
-        for measure, estimate in row.items():
-            if isinstance(estimate, dict):
-                chance = f"{row['chance']:7.3f}" if measure.startswith("accuracy") and row.get("chance") else " " * 7
-                numbers = f"{estimate['value']:8.4f} {estimate['stderr']:7.4f} {chance} {row['num_items']:6d}"
-                lines.append(f"{suite:<28} {measure:<20} {numbers}")
-    return "\n".join(lines)
+def _macro(parts: Sequence[Estimate]) -> Estimate:
+    """Return the plain mean over subjects, whose items are independent."""
+    spread = sum(part.stderr**2 for part in parts) ** 0.5 / len(parts)
+    return Estimate(sum(part.value for part in parts) / len(parts), spread)
+
+
+def _answers(
+    model: Any,
+    tokenizer: Any,
+    task: Answer,
+    data: str | os.PathLike[str],
+    limit: int | None,
+    shots: int | None,
+    results: Results,
+) -> list[dict[str, Any]]:
+    asked, prompts = task.questions(data, limit=limit, num_shots=shots)
+    texts = [samples[0] for samples in generate(model, tokenizer, prompts, task.decoding)]
+    judged = [task.judge(text, one) for text, one in zip(texts, asked, strict=True)]
+    found = {measure: mean(float(verdict[measure]) for verdict in judged) for measure in judged[0]}
+    results[task.name] = row(len(asked), found)
+    return [
+        _answer(task.name, number, "", 0, text, measure, right, "")
+        for number, (text, verdict) in enumerate(zip(texts, judged, strict=True))
+        for measure, right in verdict.items()
+    ]
+
+
+def _programs(
+    model: Any,
+    tokenizer: Any,
+    task: Code,
+    data: str | os.PathLike[str],
+    limit: int | None,
+    samples: int,
+    unsafe: bool,
+    results: Results,
+) -> list[dict[str, Any]]:
+    """Let the model write programs, greedily and by sampling, and run them all."""
+    problems = task.problems(data, limit=limit)
+    ways = {"greedy": code_tasks.GREEDY}
+    if samples:
+        ways["sampled"] = replace(code_tasks.SAMPLED, num_samples=samples)
+    found: dict[str, Estimate] = {}
+    answers = []
+    with Sandbox(unsafe=unsafe) as sandbox:
+        for way, decoding in ways.items():
+            texts = _write_programs(model, tokenizer, problems, decoding)
+            flat = [(number, k, text) for number, some in enumerate(texts) for k, text in enumerate(some)]
+            outcomes = sandbox.run_all([problems[number].program(text) for number, _, text in flat])
+            passed = [[] for _ in problems]  # type: list[list[bool]]
+            for (number, k, text), outcome in zip(flat, outcomes, strict=True):
+                passed[number].append(outcome.passed)
+                name = problems[number].name
+                answers.append(_answer(task.name, number, name, k, text, way, outcome.passed, outcome.reason))
+            rates = code_tasks.pass_rates(passed)
+            found |= {f"{rate} {way}": estimate for rate, estimate in rates.items()}
+    results[task.name] = row(len(problems), found, num_samples=samples)
+    return answers
+
+
+def _write_programs(
+    model: Any, tokenizer: Any, problems: Sequence[code_tasks.Problem], decoding: Decoding
+) -> list[list[str]]:
+    chosen = replace(decoding, stop=problems[0].stop, max_new_tokens=problems[0].max_new_tokens)
+    return generate(model, tokenizer, [problem.prompt for problem in problems], chosen)
+
+
+def _answer(
+    task: str, item: int, name: str, sample: int, text: str, measure: str, right: bool, reason: str
+) -> dict[str, Any]:
+    return {
+        "task": task,
+        "item": item,
+        "name": name,
+        "sample": sample,
+        "text": text,
+        "measure": measure,
+        "right": right,
+        "reason": reason,
+    }

@@ -1,15 +1,19 @@
 import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from curate.corpus import write_corpus
-from curate.evaluate.likelihood import Item
-from curate.evaluate.suites import Suite, evaluate, format_results, make_cloze, parse_item
-from curate.tokenizer.bpe import train_tokenizer
-from curate.tokenizer.pack import tokenize
-from curate.train.loop import pretrain
-from curate.train.model import Size
+from curate.evaluate import forms
+from curate.evaluate.answers import arithmetic, right_number
+from curate.evaluate.cloze import Suite, make_cloze, parse_item
+from curate.evaluate.code import humaneval
+from curate.evaluate.generate import Decoding
+from curate.evaluate.items import ITEMS, Item
+from curate.evaluate.results import compare
+from curate.evaluate.sandbox import Sandbox
+from curate.evaluate.suites import chosen, evaluate, format_results
+from curate.evaluate.tasks import Answer, Code, Data, Likelihood
 
 TEXTS = [f"Chapter {n}. " + " ".join(f"word{n}x{m}" for m in range(200)) for n in range(12)]
 
@@ -29,7 +33,7 @@ TEXTS = [f"Chapter {n}. " + " ".join(f"word{n}x{m}" for m in range(200)) for n i
         ({"context": "Roses are", "continuation": "red"}, Item((("Roses are", " red"),))),
     ],
 )
-def test_lines_become_items(row, item):
+def test_lines_of_ones_own_files_are_asked_as_they_stand(row, item):
     assert parse_item(row) == item
 
 
@@ -65,42 +69,106 @@ def test_cloze_needs_enough_texts(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
+def model_dir(model, tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    batch = pa.RecordBatch.from_pydict({"id": [str(n) for n in range(12)], "text": TEXTS})
-    corpus = write_corpus(folder / "corpus", [batch])
-    tokenizer = train_tokenizer(corpus, folder / "tokenizer", vocab_size=300)
-    tokens = tokenize(corpus, folder / "tokens", tokenizer=tokenizer, ray="none")
-    tiny = Size(hidden_size=16, num_layers=2, num_heads=2, num_kv_heads=1, ffn_size=24)
-    settings = {"seq_len": 32, "batch_tokens": 64, "threads": 1, "device": "cpu", "quiet": True}
-    return pretrain(tokens.path, folder / "run", model=tiny, steps=4, **settings).model
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
-def test_evaluate_writes_a_table_of_everything_asked(model_dir, tmp_path):
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three small benchmarks."""
+    folder = tmp_path_factory.mktemp("eval")
+    subjects = [
+        {"query": f"{n}+1 is", "choices": ["1", "2", "3"], "gold": n % 3, "subject": "ab"[n % 2]} for n in range(9)
+    ]
+    sums = [{"question": f"{n} + 1?", "answer": f"It is {n + 1}.\n#### {n + 1}"} for n in range(3)]
+    code = [
+        {"task_id": f"T/{n}", "prompt": 'def one():\n    """Return 1."""\n', "canonical_solution": "    return 1"}
+        | {"test": "def check(candidate):\n    assert candidate() == 1", "entry_point": "one"}
+        for n in range(2)
+    ]
+    for name, rows in (("subjects", subjects), ("sums", sums), ("code", code)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+SUBJECTS = Likelihood("subjects", Data(("subjects",)), forms.bare)
+SUMS = Answer("sums", Data(("sums",)), arithmetic, right_number, Decoding(max_new_tokens=6), Data(("sums",)), 1)
+
+
+def short(rows):
+    from dataclasses import replace
+
+    return [replace(humaneval(row), max_new_tokens=4) for row in rows]
+
+
+def test_everything_asked_is_measured_and_written(model_dir, data, tmp_path):
     cloze = make_cloze(TEXTS, tmp_path / "cloze.jsonl")
     (tmp_path / "greedy.jsonl").write_text('{"context": "a", "continuation": "b"}\n')
     suites = [cloze, Suite("greedy", tmp_path / "greedy.jsonl")]
-    results = evaluate(model_dir, suites=suites, texts={"chapters": TEXTS}, limit=5, out=tmp_path, device="cpu")
-    assert set(results) == {"bits_per_byte chapters", "cloze", "greedy"}
-    assert results["cloze"]["num_items"] == 5
+    asked = {"suites": suites, "tasks": [SUBJECTS, SUMS], "data": data, "texts": {"chapters": TEXTS}}
+    results = evaluate(model_dir, **asked, limit=4, out=tmp_path / "out", device="cpu")
+    assert set(results) == {"bits_per_byte chapters", "cloze", "greedy", "subjects", "subjects/a", "subjects/b", "sums"}
+    assert results["cloze"]["num_items"] == 4
     assert results["cloze"]["chance"] == 0.25
-    assert 0 < results["bits_per_byte chapters"]["bits_per_byte"]["value"] < 10
-    written = json.loads((tmp_path / "results.json").read_text())
+    assert results["subjects"]["num_items"] == 8  # four of each subject
+    halves = [results[f"subjects/{group}"]["acc"]["value"] for group in "ab"]
+    assert results["subjects"]["acc"]["value"] == results["subjects"]["acc_macro"]["value"] == sum(halves) / 2
+    written = json.loads((tmp_path / "out/results.json").read_text())
     assert written["cloze"] == results["cloze"]
-    assert written["greedy"]["accuracy"]["stderr"] is None  # one item has no spread
+    assert written["greedy"]["acc"]["stderr"] is None  # one item has no spread
+    table = pq.read_table(tmp_path / "out/items.parquet")
+    assert table.schema.names == ITEMS.names
+    assert table.group_by("task").aggregate([("item", "count_distinct")]).sort_by("task").to_pydict() == {
+        "task": ["cloze", "greedy", "subjects"],
+        "item_count_distinct": [4, 1, 8],
+    }
+    assert len(pq.read_table(tmp_path / "out/answers.parquet")) == 3 * 2  # two measures
     assert "gold_probability" in format_results(results)
+    assert all(one.difference.value == 0 for one in compare(tmp_path / "out", tmp_path / "out"))
 
 
-def test_evaluate_needs_something_to_ask(model_dir):
+def test_programs_are_written_run_and_counted(model_dir, data, tmp_path):
+    try:
+        with Sandbox():
+            pass
+    except RuntimeError as error:
+        pytest.skip(f"this machine allows no containment: {error}")
+    task = Code("code", Data(("code",)), short)
+    results = evaluate(model_dir, tasks=[task], data=data, samples=2, out=tmp_path, device="cpu")
+    assert set(results["code"]) == {"num_items", "num_samples", "pass@1 greedy", "pass@1 sampled"}
+    assert results["code"]["pass@1 greedy"]["value"] == 0.0  # a model of noise
+    answers = pq.read_table(tmp_path / "answers.parquet")
+    assert answers.group_by("measure").aggregate([("right", "count")]).sort_by("measure").to_pydict() == {
+        "measure": ["greedy", "sampled"],
+        "right_count": [2, 4],
+    }
+    assert all(answers["reason"].to_pylist())
+
+
+def test_evaluate_needs_something_to_ask(model_dir, tmp_path):
     with pytest.raises(ValueError, match="nothing to evaluate on"):
         evaluate(model_dir)
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        evaluate(model_dir, tasks=[SUBJECTS], data=tmp_path / "none")
 
 
-@pytest.mark.parametrize(
-    ("file", "pairs"),
-    [("arc_easy", 4), ("piqa", 2), ("winogrande", 2), ("lambada_openai", 1), ("hellaswag_val_subset1000", 4)],
-)
-def test_the_published_suites_are_read(shared_data, file, pairs):
-    items = Suite(file, shared_data / "eval" / f"{file}.jsonl").items()
-    assert len(items) >= 1000
-    assert sum(len(item.pairs) == pairs for item in items) > 0.9 * len(items)
+def test_suites_are_chosen_by_name():
+    tasks, limit = chosen(["fineweb"], "piqa, arc_easy")
+    assert ([task.name for task in tasks], limit) == (["piqa", "arc_easy"], 1000)
+    assert chosen(["fineweb"], "", 5)[1] == 5
+    assert chosen(["smollm"])[1] is None
+    assert chosen([]) == ([], None)
+    with pytest.raises(ValueError, match="no task boolq; it has"):
+        chosen(["fineweb"], "boolq")
+    with pytest.raises(ValueError, match="add --suite"):
+        chosen([], "boolq")
+
+
+def test_a_table_of_choices_can_be_read_by_anyone(model_dir, data, tmp_path):
+    evaluate(model_dir, tasks=[SUBJECTS], data=data, out=tmp_path, device="cpu")
+    rows = pq.read_table(tmp_path / "items.parquet").to_pylist()
+    assert [(row["item"], row["choice"]) for row in rows] == [(n, k) for n in range(9) for k in range(3)]
+    assert pa.Table.from_pylist(rows, ITEMS).num_rows == 27

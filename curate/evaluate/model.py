@@ -1,0 +1,108 @@
+"""A causal language model as the evaluation sees it: tokens in, logits out.
+
+    model, tokenizer = load("runs/annealed/model")            # any Hugging Face folder or hub name
+    encode_pair(tokenizer, "Question: Why?\\nAnswer:", " So.")  # ([...], [...])
+
+`model` is any callable that turns tokens (B, T) into logits (B, T, V) or into an object with `.logits`: a model of
+transformers, or ours in the middle of its training. `tokenizer` is one of transformers, or a `tokenizers.Tokenizer`.
+Special tokens that a text seems to contain stay text.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+Model = Callable[[Tensor], Any]
+Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+END_OF_TEXT = "<|endoftext|>"  # what a `tokenizers.Tokenizer` of ours starts a document after
+
+
+def load(model_dir: str | os.PathLike[str], device: str | None = None, dtype: Dtype = "float32") -> tuple[Any, Any]:
+    """Return (model, tokenizer) of any causal language model that transformers loads.
+
+    Args:
+        device: cpu or cuda; the GPU by default where there is one.
+        dtype: float32 repeats a number to 1e-5 whatever shares the batch; bfloat16 is what SmolLM was evaluated in.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=dtype if dtype == "auto" else getattr(torch, dtype))
+    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval(), tokenizer
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Return a text's tokens, nothing added."""
+    return encode_all(tokenizer, [text])[0]
+
+
+def encode_all(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return each text's tokens, nothing added; many at once are several times as fast as one by one."""
+    if not texts:
+        return []
+    if isinstance(tokenizer, Tokenizer):
+        return [one.ids for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    return [list(tokens) for tokens in found]
+
+
+def start_token(tokenizer: Any) -> int:
+    """Return the token a document starts after."""
+    if isinstance(tokenizer, Tokenizer):
+        token = tokenizer.token_to_id(END_OF_TEXT)
+    else:
+        token = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if token is None:
+        raise ValueError("the tokenizer has neither a bos nor an eos token, so the first token has no context")
+    return int(token)
+
+
+def context_start(tokenizer: Any) -> list[int]:
+    """Return what the tokenizer itself puts before every text: [bos] for Llama 2 or Gemma, nothing for SmolLM."""
+    if isinstance(tokenizer, Tokenizer):
+        return []
+    marked, bare = list(tokenizer("a")["input_ids"]), encode(tokenizer, "a")
+    return marked[: marked.index(bare[0])] if bare and bare[0] in marked else []
+
+
+def encode_pair(tokenizer: Any, context: str, continuation: str) -> tuple[list[int], list[int]]:
+    """Split the tokens of both together where the context's tokens end; see `encode_pairs`."""
+    return encode_pairs(tokenizer, [(context, continuation)])[0]
+
+
+def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    """Split the tokens of context and continuation together where the context's end, as lm-evaluation-harness does.
+
+    Space at the end of the context belongs to the continuation, whose first word carries it. An empty context is the
+    start-of-document token.
+    """
+    bare = [context.rstrip() for context, _ in pairs]
+    contexts = list(dict.fromkeys(bare))  # the choices of a question share one
+    lengths = dict(zip(contexts, map(len, encode_all(tokenizer, contexts)), strict=True))
+    wholes = encode_all(tokenizer, [context + continuation for context, continuation in pairs])
+    start = context_start(tokenizer)
+    found = []
+    for context, (_, continuation), both in zip(bare, pairs, wholes, strict=True):
+        if not both or not continuation:
+            raise ValueError(f"nothing to score after {context[-60:]!r}: the continuation is empty")
+        cut = min(lengths[context], len(both) - 1)  # a continuation that melts into the context keeps one
+        found.append(([*start, *both[:cut]] or [start_token(tokenizer)], both[cut:]))
+    return found
+
+
+def max_length(model: Any) -> int:
+    """Return how many tokens the model reads at once."""
+    config = model.config
+    return int(getattr(config, "max_position_embeddings", None) or config.max_seq_len)
+
+
+def device_of(model: Any) -> torch.device:
+    return torch.device(getattr(model, "device", None) or next(model.parameters()).device)
+
+
+def logits_of(output: Any) -> Tensor:
+    return output if isinstance(output, Tensor) else output.logits

@@ -1,0 +1,175 @@
+"""What an evaluation leaves: every choice and every answer as Parquet, the measures as JSON and as a table.
+
+    OUT/results.json   {"arc_easy": {"num_items": 2376, "chance": 0.25, "acc": {"value": 0.53, "stderr": 0.01}, ...}}
+    OUT/results.md     the same as a Markdown table
+    OUT/items.parquet  one row a choice: likelihood, tokens, bytes, characters (curate.evaluate.items.ITEMS)
+    OUT/answers.parquet  one row a written answer: text, right or not, and why not
+
+    print(format_comparison(compare("runs/edu/evaluation", "runs/web/evaluation")))
+
+`compare` pairs two models item by item. Both meet the same items, hard and easy ones alike, so the differences vary
+much less than the scores: the paired standard error is what tells two models apart.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curate.evaluate.estimate import Estimate, mean
+from curate.evaluate.items import ITEMS, item_values
+
+Results = dict[str, dict[str, Any]]
+ANSWERS = pa.schema(
+    [
+        ("task", pa.string()),
+        ("item", pa.int32()),
+        ("name", pa.string()),  # the problem's, where it has one
+        ("sample", pa.int32()),
+        ("text", pa.string()),
+        ("measure", pa.string()),
+        ("right", pa.bool_()),
+        ("reason", pa.string()),
+    ]
+)
+JSON, TABLE, ITEM_FILE, ANSWER_FILE = "results.json", "results.md", "items.parquet", "answers.parquet"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The second model less the first, on one measure of one task."""
+
+    task: str
+    measure: str
+    first: float
+    second: float
+    difference: Estimate  # with the standard error of paired items
+    num_items: int
+
+    @property
+    def verdict(self) -> str:
+        """Say which is higher, where the 95 % interval leaves no doubt."""
+        margin = 1.96 * self.difference.stderr
+        if math.isnan(margin) or abs(self.difference.value) <= margin:
+            return "not resolved"
+        return "higher" if self.difference.value > 0 else "lower"
+
+
+def write(
+    out: str | os.PathLike[str], results: Results, items: Sequence[pa.Table], answers: Sequence[Mapping[str, Any]]
+) -> None:
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, table in (
+        (ITEM_FILE, pa.concat_tables(items) if items else None),
+        (ANSWER_FILE, pa.Table.from_pylist(list(answers), ANSWERS) if answers else None),
+    ):
+        if table is not None:
+            pq.write_table(table, folder / file)
+    (folder / TABLE).write_text(format_results(results, markdown=True) + "\n", encoding="utf-8")
+    (folder / JSON).write_text(json.dumps(_plain(results), indent=2) + "\n", encoding="utf-8")
+
+
+def row(num_items: int, estimates: Mapping[str, Estimate], **more: Any) -> dict[str, Any]:
+    return {"num_items": num_items, **more, **{name: asdict(estimate) for name, estimate in estimates.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """Replace NaN, which JSON does not have, by null."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def format_results(results: Results, *, markdown: bool = False) -> str:
+    """Return the results as a table, one measure a line; subjects of a task stay in results.json."""
+    lines = [("task", "measure", "value", "+-", "chance", "items")]
+    for task, measured in results.items():
+        for measure, estimate in measured.items():
+            if isinstance(estimate, dict) and "/" not in task:
+                chance = f"{measured['chance']:.3f}" if measure.startswith("acc") and measured.get("chance") else ""
+                value, spread = f"{estimate['value']:.4f}", f"{estimate['stderr']:.4f}"
+                lines.append((task, measure, value, spread, chance, f"{measured['num_items']}"))
+    return _markdown(lines) if markdown else _aligned(lines)
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    head, *rest = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([head, "|---|---|---:|---:|---:|---:|", *rest])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = []
+    for task, measure, *numbers in lines:
+        cells = (f"{cell:>{width}}" for cell, width in zip(numbers, widths[2:], strict=True))
+        shown.append(f"{task:<{widths[0]}}  {measure:<{widths[1]}}  " + "  ".join(cells))
+    return "\n".join(shown)
+
+
+def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> list[Difference]:
+    """Compare two models item by item, on every task that both folders of results hold.
+
+    Raises:
+        FileNotFoundError: a folder has no items or answers.
+        ValueError: they share no task, or a task has other items.
+    """
+    one, two = _values(first), _values(second)
+    shared = [key for key in one if key in two]
+    if not shared:
+        raise ValueError(f"{first} and {second} have no task in common")
+    found = []
+    for task, measure in shared:
+        (items, a), (others, b) = one[task, measure], two[task, measure]
+        if items != others:
+            raise ValueError(f"{task} has other items in {first} than in {second}; evaluate both with the same --limit")
+        found.append(Difference(task, measure, float(a.mean()), float(b.mean()), mean(b - a), len(a)))
+    return found
+
+
+def _values(folder: str | os.PathLike[str]) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:
+    """Return for each task and measure what tells its items apart, and a value for each."""
+    found: dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]] = {}
+    files = [path for name in (ITEM_FILE, ANSWER_FILE) if (path := Path(folder, name)).exists()]
+    if not files:
+        raise FileNotFoundError(
+            f"{folder} holds neither {ITEM_FILE} nor {ANSWER_FILE}; is it a folder of `curate evaluate`?"
+        )
+    for path in files:
+        table = pq.read_table(path)
+        for task in table["task"].unique().to_pylist():
+            part = table.filter(pc.equal(table["task"], task))
+            found |= _choices(task, part) if part.schema.names == ITEMS.names else _answers(task, part)
+    return found
+
+
+def _choices(task: str, part: pa.Table) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:
+    same = list(zip(part["item"].to_pylist(), part["choice"].to_pylist(), part["num_bytes"].to_pylist(), strict=True))
+    return {(task, measure): (same, values) for measure, values in item_values(part).items()}
+
+
+def _answers(task: str, part: pa.Table) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:
+    found = {}
+    for measure in part["measure"].unique().to_pylist():
+        some = part.filter(pc.equal(part["measure"], measure)).group_by("item").aggregate([("right", "mean")])
+        some = some.sort_by("item")  # several samples of an item count as their share
+        found[task, measure] = (some["item"].to_pylist(), some["right_mean"].to_numpy())
+    return found
+
+
+def format_comparison(differences: Iterable[Difference]) -> str:
+    lines = [("task", "measure", "first", "second", "difference", "+-", "items", "second is")]
+    for one in differences:
+        d = one.difference
+        numbers = (f"{one.first:.4f}", f"{one.second:.4f}", f"{d.value:+.4f}", f"{d.stderr:.4f}", f"{one.num_items}")
+        lines.append((one.task, one.measure, *numbers, one.verdict))
+    return _aligned(lines)

@@ -1,0 +1,284 @@
+"""The benchmarks: where each one's rows are, how it is asked, with how many examples, and the suites made of them.
+
+    for task in SUITES["smollm"]: task.name, task.data.rows("eval/")
+
+Rows come from FOLDER/NAME.jsonl (or .parquet) for the first name that is there, in any fields `questions` knows; or,
+with the folder "hub", from the Parquet conversion of the data set on the Hugging Face hub.
+
+    smollm     SmolLM2's base models: lighteval's wordings, no examples but 5 for GSM8K
+    fineweb    the ablations of FineWeb, FineWeb-Edu and FineWeb2: lighteval's wordings, no examples, 1,000 items each
+    harness    lm-evaluation-harness' own wordings: for numbers to hold beside its own, item by item
+    code       HumanEval and MBPP, in a sandbox
+
+DCLM's CORE is not here: half of its 22 tasks are in no file of these styles. Two differences to the originals: examples
+are the first of their file, not drawn anew for each item (the harness' `sampler: first_n`), which lets all items share
+one reading of them and makes models comparable item by item; and a limit takes the first items, not a shuffled sample.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from curate.evaluate import forms
+from curate.evaluate.answers import GSM8K, TRIVIAQA, Written, arithmetic, right_name, right_number, trivia
+from curate.evaluate.code import Problem, humaneval, mbpp
+from curate.evaluate.generate import Decoding
+from curate.evaluate.items import Item
+from curate.evaluate.questions import Question, question
+
+HUB = "hub"
+HUB_URL = "hf://datasets"
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows by file name in a folder, and by "owner/name config split" on the hub."""
+
+    names: tuple[str, ...]
+    hub: str = ""
+
+    def rows(self, folder: str | os.PathLike[str], hub_url: str = HUB_URL) -> list[dict[str, Any]]:
+        """Read all rows.
+
+        Raises:
+            FileNotFoundError: the folder has no file of these names.
+            ValueError: a line is not JSON.
+        """
+        if folder == HUB:
+            return hub_rows(self.hub, hub_url)
+        found = self.file(folder)
+        if found is None:
+            files = " or ".join(f"{name}.jsonl" for name in self.names)
+            raise FileNotFoundError(f"{folder} has no {files}; name the folder of the benchmarks with --data")
+        return read_rows(found)
+
+    def file(self, folder: str | os.PathLike[str]) -> Path | None:
+        paths = (Path(folder, name + ending) for name in self.names for ending in (".jsonl", ".parquet"))
+        return next((path for path in paths if path.exists()), None)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return rows
+    return list(_json_lines(path))
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}, line {number} is not JSON ({error}); the file should be JSON lines"
+                ) from error
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}, line {number} is a {type(row).__name__}, not an object with fields")
+            yield row
+
+
+def hub_rows(name: str, hub_url: str = HUB_URL) -> list[dict[str, Any]]:
+    """Read a split of a data set: the hub keeps every one as Parquet on the branch refs/convert/parquet."""
+    import fsspec
+    import pyarrow.parquet as pq
+
+    if not name:
+        raise ValueError("this task has no data set on the hub; give a folder with its file")
+    repository, config, split = name.split()
+    fs, root = fsspec.core.url_to_fs(f"{hub_url}/{repository}@~parquet/{config}/{split}")
+    files = sorted(fs.glob(f"{root}/*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"the hub has no Parquet files of {repository}, {config}, {split}")
+    return [row for file in files for row in pq.read_table(file, filesystem=fs).to_pylist()]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A task whose choices are scored."""
+
+    name: str
+    data: Data
+    form: forms.Form
+    shots: Data | None = None
+    num_shots: int = 0
+    description: Callable[[Question], str] | None = None
+
+    def items(
+        self, folder: str | os.PathLike[str], *, limit: int | None = None, num_shots: int | None = None
+    ) -> list[Item]:
+        """Read the first `limit` items, of each subject where there are subjects."""
+        asked = [_question(row, number, self.name) for number, row in enumerate(self.data.rows(folder), 1)]
+        beginnings = self._beginnings(folder, self.num_shots if num_shots is None else num_shots)
+        return [self._item(one, beginnings) for one in _first(asked, limit)]
+
+    def _item(self, asked: Question, beginnings: Mapping[str, str]) -> Item:
+        start = self.description(asked) if self.description else ""
+        start += beginnings.get(asked.group, "")
+        return Item(tuple((start + before, after) for before, after in self.form(asked)), asked.gold, asked.group)
+
+    def _beginnings(self, folder: str | os.PathLike[str], num_shots: int) -> dict[str, str]:
+        """Return the examples of each subject as text."""
+        if not num_shots:
+            return {}
+        if self.shots is None:
+            raise ValueError(f"{self.name} has no file of examples; ask it without --shots")
+        solved = [_question(row, number, self.name) for number, row in enumerate(self.shots.rows(folder), 1)]
+        texts: dict[str, list[str]] = {}
+        for one in solved:
+            texts.setdefault(one.group, []).append("".join(self.form(one)[one.gold]))
+        return {group: "".join(f"{text}\n\n" for text in some[:num_shots]) for group, some in texts.items()}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A task whose answer is written out and then judged, by one or several measures."""
+
+    name: str
+    data: Data
+    read: Callable[[Row], Written]
+    judge: Callable[[str, Written], dict[str, bool]]
+    decoding: Decoding
+    shots: Data | None = None
+    num_shots: int = 0
+
+    def questions(
+        self, folder: str | os.PathLike[str], *, limit: int | None = None, num_shots: int | None = None
+    ) -> tuple[list[Written], list[str]]:
+        """Return the first `limit` questions and what the model reads for each."""
+        asked = [self.read(row) for row in self.data.rows(folder)[:limit]]
+        wanted = self.num_shots if num_shots is None else num_shots
+        if wanted and self.shots is None:
+            raise ValueError(f"{self.name} has no file of examples; ask it without --shots")
+        solved = [self.read(row) for row in self.shots.rows(folder)[:wanted]] if wanted and self.shots else []
+        start = "".join(f"{one.prompt}{one.shown}\n\n" for one in solved)
+        return asked, [start + one.prompt for one in asked]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A task whose answer is a program."""
+
+    name: str
+    data: Data
+    read: Callable[[Sequence[Row]], list[Problem]]
+
+    def problems(self, folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Problem]:
+        return self.read(self.data.rows(folder))[:limit]
+
+
+Task = Likelihood | Answer | Code
+
+
+def _question(row: Row, number: int, task: str) -> Question:
+    try:
+        return question(row)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{task}, row {number}: not a question ({error})") from error
+
+
+def _first(asked: Sequence[Question], limit: int | None) -> list[Question]:
+    groups: dict[str, list[Question]] = {}
+    for one in asked:
+        groups.setdefault(one.group, []).append(one)
+    return [one for some in groups.values() for one in islice(some, limit)]
+
+
+ARC_EASY = Data(("arc_easy", "arc_easy_test", "arc_easy_val"), "allenai/ai2_arc ARC-Easy test")
+ARC_CHALLENGE = Data(("arc_challenge", "arc_challenge_test", "arc_challenge_val"), "allenai/ai2_arc ARC-Challenge test")
+PIQA = Data(("piqa_val", "piqa"), "ybisk/piqa plain_text validation")
+SIQA = Data(("socialiqa_val", "siqa_val"), "allenai/social_i_qa default validation")
+OPENBOOKQA = Data(("openbook_qa", "openbookqa", "openbookqa_test", "openbookqa_val"), "allenai/openbookqa main test")
+COMMONSENSE_QA = Data(("csqa_val", "commonsense_qa_val"), "tau/commonsense_qa default validation")
+WINOGRANDE = Data(("winogrande_val", "winogrande"), "allenai/winogrande winogrande_xl validation")
+HELLASWAG = Data(("hellaswag", "hellaswag_val", "hellaswag_val_subset1000"), "Rowan/hellaswag default validation")
+LAMBADA = Data(("lambada_openai", "lambada"), "EleutherAI/lambada_openai default test")
+MMLU, MMLU_DEV = Data(("mmlu_test", "mmlu"), "cais/mmlu all test"), Data(("mmlu_dev",), "cais/mmlu all dev")
+MMLU_PRO = Data(("mmlu_pro", "mmlu_pro_test"), "TIGER-Lab/MMLU-Pro default test")
+BOOLQ = Data(("boolq_val", "boolq"), "aps/super_glue boolq validation")
+SCIQ = Data(("sciq_test", "sciq", "sciq_val"), "allenai/sciq default test")
+COPA = Data(("copa_val", "copa"), "aps/super_glue copa validation")
+TRIVIA_QA = Data(("triviaqa_val", "triviaqa", "triviaqa_sm_sub"), "mandarjoshi/trivia_qa rc.nocontext validation")
+GSM8K_TEST, GSM8K_TRAIN = (
+    Data(("gsm8k_test",), "openai/gsm8k main test"),
+    Data(("gsm8k_train",), "openai/gsm8k main train"),
+)
+HUMANEVAL = Data(("humaneval", "humaneval_openai"), "openai/openai_humaneval openai_humaneval test")
+MBPP = Data(("mbpp",), "google-research-datasets/mbpp full test")
+
+ARC = (Likelihood("arc_easy", ARC_EASY, forms.cloze), Likelihood("arc_challenge", ARC_CHALLENGE, forms.cloze))
+LIGHTEVAL = (
+    *ARC,
+    Likelihood("commonsense_qa", COMMONSENSE_QA, forms.bare),
+    Likelihood("hellaswag", HELLASWAG, forms.bare),
+    Likelihood("openbook_qa", OPENBOOKQA, forms.bare),
+    Likelihood("piqa", PIQA, forms.cloze),
+    Likelihood("winogrande", WINOGRANDE, forms.whole),
+)
+MATH = Answer("gsm8k", GSM8K_TEST, arithmetic, right_number, GSM8K, GSM8K_TRAIN, num_shots=5)
+TRIVIA = Answer("trivia_qa", TRIVIA_QA, trivia, right_name, TRIVIAQA)
+SUITES: dict[str, tuple[Task, ...]] = {
+    "smollm": (
+        *LIGHTEVAL,
+        Likelihood("mmlu_cloze", MMLU, forms.topic_cloze),
+        Likelihood("mmlu_pro", MMLU_PRO, forms.letters, description=forms.choices_of),
+        TRIVIA,
+        MATH,
+    ),
+    "fineweb": (
+        *LIGHTEVAL,
+        Likelihood("siqa", SIQA, forms.situation),
+        Likelihood("mmlu_cloze", MMLU, forms.topic_cloze),
+    ),
+    "harness": (
+        *ARC,
+        Likelihood("piqa", PIQA, forms.cloze),
+        Likelihood("siqa", SIQA, forms.short_cloze),
+        Likelihood("openbook_qa", OPENBOOKQA, forms.bare),
+        Likelihood("commonsense_qa", COMMONSENSE_QA, forms.question_letters),
+        Likelihood("winogrande", WINOGRANDE, forms.partial),
+        Likelihood("hellaswag", HELLASWAG, forms.bare),
+        Likelihood("lambada", LAMBADA, forms.bare),
+        Likelihood("mmlu", MMLU, forms.letters, MMLU_DEV, description=forms.choices_of),
+        Likelihood("mmlu_cloze", MMLU, forms.cloze, MMLU_DEV),
+        Likelihood("boolq", BOOLQ, forms.passage_cloze),
+        Likelihood("sciq", SCIQ, forms.support_cloze),
+        Likelihood("copa", COPA, forms.bare),
+        TRIVIA,
+        MATH,
+    ),
+    "code": (
+        Code("humaneval", HUMANEVAL, lambda rows: [humaneval(row) for row in rows]),
+        Code("mbpp", MBPP, mbpp),
+    ),
+}
+LIMITS = {"fineweb": 1000}  # items of each task, where a suite's authors took fewer than all
+
+
+def pick(suite: str) -> tuple[Task, ...]:
+    """Return the tasks of a suite."""
+    if suite not in SUITES:
+        raise ValueError(f"no suite is called {suite!r}; there are {', '.join(SUITES)}, or give a .jsonl file")
+    return SUITES[suite]
+
+
+def require_data(tasks: Sequence[Task], folder: str | os.PathLike[str]) -> None:
+    """Raise, before any work, if a task's file is not in the folder; say which tasks can run."""
+    if folder == HUB:
+        return
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(
+            f"{folder} is no folder; --data names the folder of the benchmarks' JSONL files, or hub"
+        )
+    missing = [task for task in tasks if task.data.file(folder) is None]
+    if missing:
+        needed = "; ".join(f"{task.name} needs {' or '.join(task.data.names)}" for task in missing)
+        rest = ",".join(task.name for task in tasks if task not in missing)
+        raise FileNotFoundError(f"{folder} lacks files (.jsonl or .parquet): {needed}. What can run: --tasks {rest}")
