@@ -555,8 +555,8 @@ def tokenize(
     for path, source in opened.items():
         place = f"{out}/{names[path]}"
         tokens = pack(source, place, tokenizer=folder, markup=markup, ray=ray, workers=workers)
-        for kind in also:
-            FORMATS[kind](tokens, f"{place}-{kind}")
+        for trainer in also:
+            FORMATS[trainer](tokens, f"{place}-{trainer}")
         fertility = tokens.num_bytes / (tokens.num_tokens - tokens.num_documents)  # without the ends of documents
         rows.append((path, f"{tokens.num_documents:,}", f"{tokens.num_tokens:,}", f"{fertility:.2f}"))
     print_table(("corpus", "documents", "tokens", "bytes/token"), rows)
@@ -1178,10 +1178,15 @@ def show_trained(trained: "Trained") -> None:
 
 def print_funnel(run: str) -> None:
     """Print what is left after each step of a run."""
+    from curate.ledger import corpora, tally
     from curate.ledger import funnel as lines
 
     rows = [(f"{n.corpus}  {short(n.step)}", f"{n.documents:,}", megabytes(n.text_bytes)) for n in lines(run)]
     print_table(("after", "documents", "MB of text"), rows)
+    for name, path in corpora(run).items():
+        counted = ", ".join(f"{what} {n:,}" for what, n in tally(path).counted.most_common())
+        if counted:
+            print(f"{name} replaced {counted}")
 
 
 def megabytes(text_bytes: int) -> str:

@@ -14,6 +14,7 @@ whose shard is there. Kill a run anywhere, start it again with any number of wor
 """
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -267,8 +268,23 @@ def _process(stages: Sequence[Stage], batch: Batch, tally: Tally, where: str) ->
             tally.pass_step(step, batch.num_rows, text_bytes(batch))
         if step < len(stages) and batch.num_rows:
             batch = apply(stages[step], batch, where)
+            tally.counted.update(counts(stages[step], batch))
     if batch.num_rows:
         yield "kept", batch
+
+
+def counts(stage: Stage, batch: Batch) -> Counter[str]:
+    """Sum up the columns that a stage shows in `counted`: numbers by column, lists of records by their `kind`."""
+    found: Counter[str] = Counter()
+    for name in getattr(stage, "counted", ()):
+        if name not in batch.schema.names:  # the stage failed on every row
+            continue
+        if pa.types.is_list(batch[name].type):
+            kinds = pc.struct_field(pc.list_flatten(batch[name]), "kind").to_pylist()
+            found.update(f"{name.partition('.')[0]}.{kind}" for kind in kinds)
+        else:
+            found[name] += pc.sum(batch[name]).as_py() or 0
+    return +found
 
 
 def apply(stage: Stage, batch: Batch, where: str) -> Batch:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Self
 
+COUNTERS = ("broken", "alone", "together", "quarantined", "counted")
+
 
 @dataclass
 class Tally:
@@ -21,6 +23,7 @@ class Tally:
         alone: rule -> documents that broke it and nothing else.
         together: "a & b" -> documents that broke both.
         quarantined: reason without its details -> records.
+        counted: what stages count in documents (`secrets.password`, `pii.emails`) -> how many; see `curate.run.counts`.
     """
 
     steps: list[tuple[str, int, int]] = field(default_factory=list)
@@ -28,6 +31,7 @@ class Tally:
     alone: Counter[str] = field(default_factory=Counter)
     together: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of_steps(cls, names: Sequence[str]) -> Self:
@@ -77,13 +81,15 @@ class Tally:
             mine.update(theirs)
 
     def _counters(self) -> tuple[Counter[str], ...]:
-        return self.broken, self.alone, self.together, self.quarantined
+        return self.broken, self.alone, self.together, self.quarantined, self.counted
 
     def to_json(self) -> dict[str, Any]:
-        counters = dict(zip(("broken", "alone", "together", "quarantined"), map(dict, self._counters()), strict=True))
+        counters = dict(zip(COUNTERS, map(dict, self._counters()), strict=True))
+        if not self.counted:  # most runs count nothing
+            counters.pop("counted")
         return {"steps": [list(step) for step in self.steps], **counters}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        counters = {name: Counter(data[name]) for name in ("broken", "alone", "together", "quarantined")}
+        counters = {name: Counter(data.get(name, {})) for name in COUNTERS}
         return cls(steps=[(name, rows, size) for name, rows, size in data["steps"]], **counters)

@@ -19,6 +19,7 @@ from curate.signals.code_language import CodeLanguage, KeepLanguages
 from curate.signals.license import License
 from curate.signals.pii import ReplaceAddresses
 from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS, stages
+from curate.signals.secrets import ReplaceSecrets, Secrets
 from curate.stage import Keep, Measure, Rule, Sample, Stage, stage_name
 
 TEXTS = [
@@ -45,6 +46,9 @@ TEXT_STAGES: list[Stage] = [
     StackColumns(),
     FetchContents(),
     ReplaceAddresses(),
+    ReplaceAddresses(code=True),
+    ReplaceSecrets(),
+    Measure((Secrets(),)),
     C4Lines(),
     Sample(0.5),
     Keep((Rule("n", at_least=3),)),

@@ -25,6 +25,7 @@ from curate.signals.fineweb2 import FineWeb2
 from curate.signals.language import Language
 from curate.signals.license import License
 from curate.signals.pii import Addresses
+from curate.signals.secrets import Secrets
 from curate.signals.text import GROUPS, TextSignals
 from curate.signals.urls import Urls
 from curate.stage import Keep, Measure, Rule, Signal, Stage
@@ -129,7 +130,7 @@ _BY_COLUMN: Mapping[str, Signal] = {
     **dict.fromkeys(("code.parses", "python.comments"), Python()),
     "code.comments": Comments(),
 }
-_BY_PREFIX: Mapping[str, Signal] = {"url": Urls(), "pii": Addresses(), "license": License()}
+_BY_PREFIX: Mapping[str, Signal] = {"url": Urls(), "pii": Addresses(), "license": License(), "secrets": Secrets()}
 
 
 def signals_for(rules: Sequence[Rule], lid: Language = Language()) -> tuple[Signal, ...]:  # noqa: B008  frozen
