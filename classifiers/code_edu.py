@@ -53,10 +53,10 @@ each language, shrunk to none, made a language's mean score truer (off by 0.08, 
 (0.455, not 0.478). The encoder in `mean` adds 0.01 at forty times the cost, so the gate is the default. Repeated
 readings of 12 files agree on the cut for 88 %, so no classifier can come near 1.
 
-Thresholds. Python 4, Java 2, others 3 are the published ones, and their scales are not this one. Of random Python
-files the teacher graded 4.7 % 4 or more, and the score reaches 4 for 2.0 %, of which three in four deserve it: stricter
-than Python-Edu, which kept a tenth (a raw score of 2.8 does that here). Java at 2 keeps four in five, others at 3 about
-one in five. `THRESHOLDS` and `keep_by_language` take other numbers.
+Thresholds. Stack-Edu's 3, and 2 for Java, are rounded scores and are taken as they are: Java at 2 keeps four in five,
+the others at 3 about one in five. Python-Edu's 4 was on a scale that gave a tenth of the tokens 4 or more; on this one
+the teacher graded 4.7 % of random Python files so, and the score reaches 4 for 2.0 % (three in four of them deserve
+it). So Python is cut at the raw score that keeps a tenth here, 2.8. `keep_by_language` takes other rules.
 
 Certificate, in 95 of 100 draws of labels: a cut of the gate at 1.782 keeps nine tenths of what the teacher grades 3 or
 more in a mix of languages like the labels' (11 of 181 independent positives below it, exact bound 0.901). It keeps 64 %
@@ -89,24 +89,20 @@ PART = "gate"  # n-grams alone: the encoder adds little on code
 LANGUAGES = ("Python",)  # calibrated by itself; files of every other language share one calibration
 LANGUAGE = "language"  # the column that tells; without it every row is Python
 
-PYTHON_EDU = "Python-Edu: 4 or more (its card; 40 B tokens to 4 B)"
 STACK_EDU = "Stack-Edu: 3 or more, 2 for Java (arXiv 2502.02737)"
-THRESHOLDS: Mapping[str, tuple[int, str]] = {"Python": (4, PYTHON_EDU), "Java": (2, STACK_EDU)}
-OTHERWISE = (3, STACK_EDU)  # of every other language, and of files whose language nobody told
+THRESHOLDS: Mapping[str, Rule] = {
+    "Python": Rule("score", at_least=2.8, source="a tenth, as of Python-Edu at 4 (its card: 40 B tokens to 4 B)"),
+    "Java": Rule("int_score", at_least=2, source=STACK_EDU),
+}
+OTHERWISE = Rule("int_score", at_least=3, source=STACK_EDU)  # of other languages, and of files whose nobody told
 
 
-def keep_by_language(
-    thresholds: Mapping[str, tuple[int, str]] = THRESHOLDS, otherwise: tuple[int, str] = OTHERWISE
-) -> KeepByLanguage:
-    """Return the stage that keeps what scored its language's threshold or more (rounded, as `--threshold`).
+def keep_by_language(thresholds: Mapping[str, Rule] = THRESHOLDS, otherwise: Rule = OTHERWISE) -> KeepByLanguage:
+    """Return the stage that keeps what passed its language's threshold.
 
     Args:
-        thresholds: language, as the column spells it -> the least `int_score`, and where the number is from.
-        otherwise: the same for every other language.
+        thresholds: language, as the column spells it -> the rule on `score` or `int_score`.
+        otherwise: the rule of every other language.
     """
-    rules = {language: (_at_least(*threshold),) for language, threshold in thresholds.items()}
-    return KeepByLanguage("code_edu", rules, column=LANGUAGE, otherwise=(_at_least(*otherwise),))
-
-
-def _at_least(grade: int, source: str) -> Rule:
-    return Rule("int_score", at_least=grade, source=source)
+    rules = {language: (rule,) for language, rule in thresholds.items()}
+    return KeepByLanguage("code_edu", rules, column=LANGUAGE, otherwise=(otherwise,))

@@ -6,6 +6,7 @@ import pytest
 from classifiers import code_edu
 from curate.classify.model import read_model
 from curate.classify.score import score_stage
+from curate.stage import Rule
 
 LESSONS = {
     "C": """/**
@@ -131,16 +132,17 @@ def test_an_unknown_language_is_calibrated_as_the_other_languages_and_no_column_
 def test_each_language_is_held_against_its_own_threshold() -> None:
     files = {
         "language": ["Python", "Python", "Java", "Java", "Rust", "Rust", None, "Lua"],
-        "int_score": [3, 4, 1, 2, 2, 3, 2, 3],
+        "score": [2.7, 2.8, 1.4, 1.5, 2.4, 2.5, 2.4, 2.5],
+        "int_score": [3, 3, 1, 2, 2, 3, 2, 3],
     }
     kept = code_edu.keep_by_language()(pa.RecordBatch.from_pydict(files))
     dropped = [names is not None for names in kept["dropped_by"].to_pylist()]
     assert dropped == [True, False, True, False, True, False, True, False]
-    assert kept["broken_rules"].to_pylist()[0] == "Python: 4 <= int_score"
+    assert kept["broken_rules"].to_pylist()[0] == "Python: 2.8 <= score"
 
 
 def test_thresholds_of_a_run_replace_the_published_ones() -> None:
-    stage = code_edu.keep_by_language({"C": (5, "a test")}, otherwise=(1, "a test"))
+    stage = code_edu.keep_by_language({"C": Rule("int_score", at_least=5)}, Rule("int_score", at_least=1))
     files = pa.RecordBatch.from_pydict({"language": ["C", "Python"], "int_score": [4, 1]})
     assert [names is not None for names in stage(files)["dropped_by"].to_pylist()] == [True, False]
     assert repr(stage) != repr(code_edu.keep_by_language())
