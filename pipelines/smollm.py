@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from curate.cli import main, open_text, print_table, subfolders
+from curate.cli import main, open_text, print_table
 from curate.corpus import Corpus, read_receipt
 from curate.document import TEXT
 from curate.evaluate.suites import evaluate, format_results
@@ -147,10 +147,11 @@ def smollm(
     recipe = scaled(TINY if scale == "tiny" else RECIPES[scale, version], steps)
     phases = mixtures(recipe, paths, leave_out=leave_out)
     weights = {path: weight for phase in reversed(phases) for path, weight in phase.weights.items()}
-    decay_on = {path: w for slot in read_corpora(decay_corpus).values() for path, w in slot.items()}
+    decays = read_corpora(decay_corpus)
+    decay_on = {path: w for slot in decays.values() for path, w in slot.items()}
     everything = [*weights, *(path for path in decay_on if path not in weights)]
     with_tokenizer = tokenizer or learn(everything, weights, f"{out}/tokenizer", vocab or recipe.vocab_size)
-    names = subfolders(everything)
+    names = folder_names(decays, "decay-") | folder_names(paths)
     engine = {"ray": ray, "workers": workers}
     tokens = {path: pack(path, f"{out}/tokens/{names[path]}", with_tokenizer, **engine) for path in everything}
     as_tokens = [Phase(p.until, {tokens[path]: w for path, w in p.weights.items()}) for p in phases]
@@ -254,6 +255,15 @@ def is_tokens(path: str) -> bool:
         return False
     first = next(Path(path).glob("*.parquet"), None)
     return first is not None and (read_receipt(str(first)) or {}).get("step") == "tokenize"
+
+
+def folder_names(paths: Paths, prefix: str = "") -> dict[str, str]:
+    """Return the folder of each corpus's tokens: its part's name, with a number where the part has several."""
+    return {
+        path: f"{prefix}{name}" if len(slot) == 1 else f"{prefix}{name}-{number}"
+        for name, slot in paths.items()
+        for number, path in enumerate(slot, 1)
+    }
 
 
 def texts_of(path: str) -> list[str]:

@@ -4,7 +4,7 @@
     python pipelines/stack_edu.py --input hf://datasets/bigcode/the-stack-v2-dedup/data --contents swh --output s3://...
     python pipelines/stack_edu.py --input repos.tar.gz --output runs/code --against benchmarks/ --concatenate
 
-    OUTPUT/1-clean             the 15 languages of Stack-Edu under licences that allow it; StarCoder2's filters
+    OUTPUT/1-clean             Stack-Edu's 15 languages and notebooks, licences that allow it, StarCoder2's filters
     OUTPUT/2-scored            every file with its educational score
     OUTPUT/3-unique            the best of near-copies: versions of a package, vendored code
     OUTPUT/4-edu               the score that each language asks for (`classifiers.code_edu.THRESHOLDS`)
@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from classifiers.code_edu import keep_by_language
-from curate.classify.score import score_stage
+from curate.classify.score import at_threshold, score_stage
 from curate.cli import main, print_funnel, show_drift
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
@@ -41,11 +41,12 @@ from curate.signals.comments import Comments
 from curate.signals.encoded import Encoded
 from curate.signals.license import RULES as PERMISSIVE
 from curate.signals.license import STACK_V2, License
-from curate.signals.secrets import PRIVACY
+from curate.signals.secrets import CODE_PRIVACY
 from curate.signals.text import TextSignals
 from curate.stage import Keep, Measure, Stage
 
 SIGNALS = Measure((License(), Files(), TextSignals(("code",)), Encoded(), Comments()))
+LANGUAGES = (*STACK_EDU, "Jupyter Notebook")  # which `Notebooks` turns into Markdown with code
 LICENSES = {"permissive": (Keep(PERMISSIVE),), "stack-v2": (Keep(STACK_V2),), "any": ()}
 
 
@@ -57,7 +58,7 @@ def stack_edu(
     against: str | None = None,
     threshold: int | None = None,
     licenses: Literal["permissive", "stack-v2", "any"] = "permissive",
-    languages: tuple[str, ...] = STACK_EDU,
+    languages: tuple[str, ...] = LANGUAGES,
     max_source_loss: float = 0.95,
     index: str | None = None,
     do_concatenate: Annotated[bool, Parameter(name="--concatenate")] = False,
@@ -76,7 +77,7 @@ def stack_edu(
         against: file or folder of benchmarks in JSONL or Parquet; files that hold one of their items leave.
         threshold: keep rounded scores from here in every language, instead of each language's own.
         licenses: permissive; stack-v2 keeps files without a licence too, as The Stack v2 does; any.
-        languages: to keep, by GitHub's names; the 15 of Stack-Edu by default.
+        languages: to keep, by GitHub's names; the 15 of Stack-Edu and notebooks by default.
         max_source_loss: share of its files that a repository of at least 100 may lose to near-copies unasked; several
             versions of one package lose most.
         index: folder of the files of earlier runs, which these are held against and added to.
@@ -98,7 +99,7 @@ def stack_edu(
     if against is not None:
         print(decontaminate(Corpus(last), f"{output}/5-decontaminated", against, **engine))
         last = f"{output}/5-decontaminated"
-    run((*PRIVACY, StackColumns()), Corpus(last), f"{output}/6-corpus", **engine)
+    run((*CODE_PRIVACY, StackColumns()), Corpus(last), f"{output}/6-corpus", **engine)
     print_funnel(output)
     print(f"the corpus by language: {write_card(output)}")
     if do_concatenate:
@@ -119,7 +120,7 @@ def rules(licenses: str, languages: tuple[str, ...]) -> tuple[Stage, ...]:
 
 def cut(threshold: int | None) -> Stage:
     """Return the threshold on the rounded score: each language's own, or one for all."""
-    return keep_by_language() if threshold is None else keep_by_language({}, (threshold, "--threshold"))
+    return keep_by_language() if threshold is None else keep_by_language({}, at_threshold(threshold))
 
 
 if __name__ == "__main__":
