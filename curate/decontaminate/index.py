@@ -10,6 +10,7 @@ Texts that are the same word for word, in one benchmark or in two files of it, a
 ("which of the following statements is true of", "write a python function to") belongs to none of them: it neither leads
 to a text nor counts in how much of it was found, in numerator and denominator alike. So a page with the phrase of a
 thousand questions has nothing of any of them, and a question of twenty words of which three are its own is a short one.
+On 23,220 files of code it leaves 557 hits of 1,567, and the same 10 files dropped; of 9,625 pages 11 instead of 12.
 """
 
 import hashlib
@@ -107,7 +108,7 @@ def build_index(items: Sequence[Item], sizes: Sizes) -> Index:
             entries.append(Entry(tuple(same), words, own, own_words, chosen.n))
     table, bounds, texts, places = _table(keys, (sizes.seed, sizes.short_seed))
     numbers = np.array([(entry.seed, entry.own_words) for entry in entries], np.int64).reshape(-1, 2).T
-    return Index(table, tuple(entries), bounds, texts, places, *numbers, tuple(too_short), tuple(common))
+    return Index(table, tuple(entries), bounds, texts, places, numbers[0], numbers[1], tuple(too_short), tuple(common))
 
 
 def _fold(items: Sequence[Item]) -> list[tuple[list[Item], Words]]:

@@ -22,6 +22,7 @@ from curate.text.kernel import inner, kernel
 FNV_OFFSET, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 MIX_1, MIX_2, SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53), np.uint64(33)
 BASE = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
+MOST_BLANKS = 6  # in a value of an attribute; one with more is text (`data-question="How many ..."`)
 LONGEST_TAG, LONGEST_ENTITY, LONGEST_CALCULATION = 400, 10, 60  # bytes; a longer one is text
 
 
@@ -164,9 +165,13 @@ def _tag(data: np.ndarray, i: int, stop: int) -> int:
             j += 1
             if quote == 34 or quote == 39:
                 j += 1
+                blanks = 0
                 while j < stop and data[j] != quote:
+                    blanks += data[j] == 32
                     j += 1
                 j += 1
+                if blanks > MOST_BLANKS:
+                    return 0
             else:
                 while j < stop and data[j] > 32 and data[j] != 62:
                     j += 1

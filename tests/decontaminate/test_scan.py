@@ -19,6 +19,7 @@ from curate.decontaminate.scan import Table, Words, ngram_hashes, scan
         ("1,000 of 12,345,678 but 1,2 and 1,0000", "1000 of 12345678 but 1 2 and 1 0000"),
         ("how <b>many</b><br/> <a href='x y' hidden>clips</a>?", "how many clips"),
         ("if a <b then c> d", "if a b then c d"),  # no tag
+        ('<i q="how many are in the two old boxes">', "i q how many are in the two old boxes"),  # text in a tag
         ("rock&nbsp;&amp; roll &#8217;n&amp;#39; AT&T; x", "rock roll n at t x"),
         (r"per day.\nShe said \u201cno\u201d \nabla", "per day she said no abla"),
         ("48/2 = <<48/2=24>>24 cout << a << b;", "48 2 24 cout a b"),
