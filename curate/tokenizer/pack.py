@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from tokenizers import Tokenizer
 
 from curate.cluster import map_units
 from curate.corpus import ShardWriter, Source, Split, read_receipt
@@ -52,9 +53,10 @@ def tokenize(
     """
     opened = source_of(source)
     splits = opened.splits()
-    kept = _keep_tokenizer(Path(tokenizer), Path(out, TOKENIZER))
-    json = load_tokenizer(kept).to_str()
-    work = _TokenizeSplit(opened, str(out), json, end_of_text_id(kept), markup)
+    trained = load_tokenizer(tokenizer)
+    end = end_of_text_id(tokenizer, trained)
+    _keep_tokenizer(trained, Path(tokenizer), Path(out, TOKENIZER))
+    work = _TokenizeSplit(opened, str(out), trained.to_str(), end, markup)
     _refuse_foreign_shards(Path(out), splits)
     progress = Progress(str(out), sum(split.num_bytes for split in splits), len(splits))
     try:
@@ -70,17 +72,14 @@ def tokenize(
     return tokens
 
 
-def _keep_tokenizer(given: Path, kept: Path) -> Path:
+def _keep_tokenizer(trained: Tokenizer, given: Path, kept: Path) -> None:
     """Put the tokenizer beside its tokens, with its own settings where it has some."""
-    trained = load_tokenizer(given)
-    end_of_text_id(given)
     if not (kept / "tokenizer.json").exists():
         save_tokenizer(trained, kept)
         if (given / CONFIG_FILE).exists():
             shutil.copyfile(given / CONFIG_FILE, kept / CONFIG_FILE)
     elif load_tokenizer(kept).to_str() != trained.to_str():
         raise ValueError(f"{kept.parent} holds tokens of another tokenizer; choose another folder or delete it")
-    return kept
 
 
 def _refuse_foreign_shards(out: Path, splits: list[Split]) -> None:
@@ -176,8 +175,8 @@ class _Encode:
     """Texts to ids and the end of each row in them: compiled where the tokenizer is ours, else by the library."""
 
     def __init__(self, tokenizer_json: str, markup: bool) -> None:
-        self.library = from_json(tokenizer_json, markup=markup)
         self.compiled = None if markup else Encoder.of(tokenizer_json)
+        self.library = from_json(tokenizer_json, markup=markup)
         self.vocab_size = self.library.get_vocab_size()
 
     def __call__(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from curate.corpus import write_corpus
+from curate.corpus import Corpus, write_corpus
 from curate.tokenizer.sample import DOCUMENT_CHARS, sample, text_bytes
 
 
@@ -33,8 +33,6 @@ def test_footers_know_how_much_text_there_is(corpora, tmp_path):
     for name, count in (("web", 600), ("code", 200)):
         size = sum(len(text) for text in texts_of(name, count))
         assert write(tmp_path, name, texts_of(name, count)).num_rows == count
-        from curate.corpus import Corpus
-
         assert text_bytes(Corpus(corpora[name])) == pytest.approx(size, rel=0.02)
 
 
