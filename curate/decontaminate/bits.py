@@ -7,7 +7,9 @@ the benchmark's tree instead of writing it anew, less what the edits cost.
     structure    for each node that both have, its surprise after its parent and left sibling in ordinary code
     data flow    log2(k) for each name used again where the benchmark uses it again, of k names so far; as much is lost
                  where the uses disagree
-    spelling     half the surprise of an identifier that both spell alike: names of one subject come together
+    spelling     half the surprise of an identifier that both spell alike, for names of one subject come together; the
+                 whole surprise of the function's own name
+    docstring    WORD_BITS for each word of the longest run of words that both docstrings have, from MIN_RUN words on
     edits        EDIT_BITS for each edit of the exact distance: which place, and what label
 
 Structure and data flow count for no more than log2(functions / twins), where ordinary code has twins: functions at
@@ -15,14 +17,19 @@ least as near to the benchmark's as the document's is (`curate.decontaminate.ref
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 
 import numpy as np
 
 from curate.decontaminate.reference import Reference, contexts
 
 EDIT_BITS = 12.0  # log2 of some 60 nodes, and the 6 bits of a label's mean surprise
-MAX_SPELLING = 6.0  # bits of one identifier
+MAX_SPELLING = 12.0  # bits of one identifier
+WORD_BITS = 4.0  # of a word of a docstring: half of what English has, for the subject is the same
+MIN_RUN, MAX_WORDS = 4, 200  # words that a run needs; words of a docstring that are read
+_WORD = re.compile(r"\w+")
 
 
 def surprises(labels: Sequence[str], sizes: Sequence[int], reference: Reference) -> np.ndarray:
@@ -42,10 +49,20 @@ def flow_bits(pairs: Iterable[tuple[str, str]]) -> float:
     return bits
 
 
-def spelling_bits(pairs: Iterable[tuple[str, str]], reference: Reference) -> float:
-    """Return the bits of the identifiers that both sides spell alike."""
-    alike = {ours for ours, theirs in pairs if ours == theirs}
-    return sum(min(MAX_SPELLING, reference.spelling(name) / 2) for name in alike)
+def spelling_bits(pairs: Iterable[tuple[str, str]], function: str | None, reference: Reference) -> float:
+    """Return the bits of the identifiers that both sides spell alike; `function` is the benchmark's function."""
+    alike = sorted({ours for ours, theirs in pairs if ours == theirs})
+    bits = (min(MAX_SPELLING, reference.spelling(name)) / (1 if name == function else 2) for name in alike)
+    return sum(bits)
+
+
+def docstring_bits(ours: str, theirs: str) -> float:
+    """Return the bits of the longest run of words that two docstrings have in common."""
+    if not ours or not theirs:
+        return 0.0
+    a, b = (_WORD.findall(text[: 20 * MAX_WORDS].lower())[:MAX_WORDS] for text in (ours, theirs))
+    run = SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
+    return WORD_BITS * run if run >= MIN_RUN else 0.0
 
 
 def bound_by_twins(bits: float, rate: float, twins: Sequence[tuple[float, int]], functions: int) -> float:

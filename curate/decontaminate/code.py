@@ -15,15 +15,17 @@ languages than Python (the n-grams run on those), and renamed functions whose tr
 lists them.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from curate.decontaminate.bits import EDIT_BITS, bound_by_twins, flow_bits, spelling_bits, surprises
+from curate.decontaminate.bits import EDIT_BITS, bound_by_twins, docstring_bits, flow_bits, spelling_bits, surprises
 from curate.decontaminate.distance import align, allowed, near_pairs, sequence_distance, tree_distance
 from curate.decontaminate.pieces import parsed
 from curate.decontaminate.reference import Reference, load_reference
@@ -31,7 +33,6 @@ from curate.decontaminate.trees import Forest, Tree, grow, parse
 
 MIN_RATE = 0.8  # the lowest rate that is kept as evidence
 TAU = 0.8  # the cut unless another is asked for: phi-1's lowest, for bits keep out what is common
-SOURCE = "phi-1 (arXiv 2306.11644), section 5.2: AST match rate, tau of .95 to .8"
 MIN_BITS = 32.0  # a million functions held against a thousand items are 2^30 chances for an accident
 MAX_CHARS = 1_000_000  # of a text: the parser takes 100 bytes a character; what is longer was written by a program
 TOO_LONG, TOO_DEEP = f"not examined: longer than {MAX_CHARS:,} characters", "partly examined: nested too deeply"
@@ -81,6 +82,7 @@ class _Part:
     sizes: np.ndarray  # (n,) int32
     names: tuple[str | None, ...]
     bits: np.ndarray  # (n,) float64: surprise of each node
+    docstring: str
     twins: tuple[tuple[float, int], ...] = ()  # (rate, how often) of functions of ordinary code that are near
 
 
@@ -143,12 +145,13 @@ class CodeIndex:
             return Examined((), TOO_LONG)
         best: dict[int, CodeMatch] = {}
         reason = None
-        for module, before in parsed(text):
-            forest = grow(module)
-            reason = TOO_DEEP if forest.too_deep else reason
-            for item, match in self._search(forest, before).items():
-                if item not in best or (match.bits, match.rate) > (best[item].bits, best[item].rate):
-                    best[item] = match
+        with _uncollected():
+            for module, before in parsed(text):
+                forest = grow(module)
+                reason = TOO_DEEP if forest.too_deep else reason
+                for item, match in self._search(forest, before).items():
+                    if item not in best or (match.bits, match.rate) > (best[item].bits, best[item].rate):
+                        best[item] = match
         ranked = sorted(best.items(), key=lambda pair: (-pair[1].bits, pair[0]))
         return Examined(tuple(match for _, match in ranked), reason)
 
@@ -165,6 +168,7 @@ class CodeIndex:
                 continue
             rate = 1.0 - distance / max(tree.stop - tree.start, len(part.labels))
             bits = self._bits(part, labels[own], forest.names[own], distance, rate)
+            bits += docstring_bits(part.docstring, tree.docstring)
             if not part.main:
                 others[part.item, p] = max(bits, others.get((part.item, p), 0.0))
             elif part.item not in mains or (bits, rate) > mains[part.item][:2]:
@@ -178,7 +182,7 @@ class CodeIndex:
         pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
         bits = float(part.bits[paired].sum()) + flow_bits(pairs)
         bits = bound_by_twins(bits, rate, part.twins, self._reference.functions)
-        return bits + spelling_bits(pairs, self._reference) - EDIT_BITS * distance
+        return bits + spelling_bits(pairs, part.names[0], self._reference) - EDIT_BITS * distance
 
     def _matches(
         self, mains: dict[int, tuple[float, float, Tree]], others: dict[tuple[int, int], float], before: int
@@ -190,6 +194,18 @@ class CodeIndex:
                 lines = tree.first_line + before, tree.last_line + before
                 found[item] = CodeMatch(*self.items[item], round(rate, 4), round(bits, 1), tree.name, *lines)
         return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python's collector of cycles away from syntax trees, which have none: 1.7 times as many files a second."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _near(labels: np.ndarray, trees: Sequence[Tree], postings: _Postings) -> list[list[int]]:
@@ -230,7 +246,9 @@ def _part(forest: Forest, tree: Tree, item: int, main: bool, numbers: dict[str, 
     labels, sizes = forest.labels[tree.start : tree.stop], forest.sizes[tree.start : tree.stop]
     numbered = np.array([numbers[label] for label in labels], np.int32)
     names = tuple(forest.names[tree.start : tree.stop])
-    return _Part(item, main, numbered, np.array(sizes, np.int32), names, surprises(labels, sizes, reference))
+    return _Part(
+        item, main, numbered, np.array(sizes, np.int32), names, surprises(labels, sizes, reference), tree.docstring
+    )
 
 
 def _postings(parts: Sequence[_Part], num_labels: int) -> _Postings:

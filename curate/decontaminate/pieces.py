@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from curate.decontaminate.trees import parse
 
-MAX_PIECES = 2000  # of one text
+TRIES = 3  # times that a line may be read in vain, as part of one function inside another, on average
 MAX_LINES = 300  # of a function; twice the longest benchmark solution
 MAX_LINE_CHARS = 500  # of a line that is read as Python 2
 
@@ -44,18 +44,22 @@ def parsed(text: str) -> Iterator[tuple[ast.Module, int]]:
         yield whole, 0
         return
     if "```" in text or "~~~" in text:
-        yield from _read(_fences(text.split("\n")))
+        lines = text.split("\n")
+        yield from _read(_fences(lines), len(lines))
     if "def" in text:
-        yield from _read(_functions(_plain(text).split("\n")))
+        lines = _plain(text).split("\n")
+        yield from _read(_functions(lines), len(lines))
 
 
-def _read(blocks: Iterator[tuple[Sequence[str], int]]) -> Iterator[tuple[ast.Module, int]]:
+def _read(blocks: Iterator[tuple[Sequence[str], int]], num_lines: int) -> Iterator[tuple[ast.Module, int]]:
     read_to = 0  # the line that the last piece read ends before
-    for number, (lines, before) in enumerate(blocks):
-        if number == MAX_PIECES:
-            return
+    left = TRIES * num_lines + MAX_LINES  # lines that may be tried: functions in functions would make it quadratic
+    for lines, before in blocks:
         if before + len(lines) <= read_to:
             continue  # a function inside one that was read
+        left -= len(lines)
+        if left < 0:
+            return
         source = textwrap.dedent("\n".join(lines))
         module = parse(source) or parse(modern(source))
         if module is not None:

@@ -122,14 +122,13 @@ def load_reference() -> Reference:
     return Reference(**json.loads(gzip.decompress(_FILE.read_bytes())))
 
 
+def _python_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*.py")) if "site-packages" not in path.relative_to(folder).parts]
+
+
 def main(folders: Sequence[str]) -> None:
     """Count all Python files below `folders` into the file that ships; `site-packages` inside them are left out."""
-    files = [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
-    files = [
-        path
-        for path in files
-        if "site-packages" not in path.relative_to(next(f for f in folders if path.is_relative_to(f))).parts
-    ]
+    files = [path for folder in folders for path in _python_files(Path(folder))]
     modules = (parse(path.read_text(errors="replace")) for path in files)
     reference = count(grow(module) for module in modules if module is not None)
     text = json.dumps(asdict(reference), separators=(",", ":"), ensure_ascii=False)

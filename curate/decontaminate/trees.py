@@ -46,6 +46,7 @@ class Tree:
     stop: int
     first_line: int  # 1-based, both inclusive
     last_line: int
+    docstring: str = ""
 
 
 @dataclass
@@ -224,7 +225,7 @@ class _Planter:
         self.close(start)
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         last = node.end_lineno or node.lineno
-        self.forest.trees.append(Tree(".".join(self.scope), start, len(self.labels), first, last))
+        self.forest.trees.append(Tree(".".join(self.scope), start, len(self.labels), first, last, _docstring(node)))
         self.scope.pop()
 
     def class_(self, node: ast.ClassDef) -> None:
@@ -371,6 +372,12 @@ class _Planter:
         self.all((node.type,))
         self.block(node.body)
         self.close(start)
+
+
+def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    first = node.body[0]
+    text = first.value.value if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) else None
+    return text if isinstance(text, str) else ""
 
 
 def _is_simple(statement: ast.stmt) -> bool:

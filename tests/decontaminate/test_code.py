@@ -109,6 +109,13 @@ def test_what_is_common_is_no_evidence_and_is_listed(index: CodeIndex) -> None:
     assert index.common == (("toy", "2"),)
 
 
+def test_a_docstring_helps_where_the_tree_is_too_common(index: CodeIndex) -> None:
+    told = "def f(x):\n    {}return len(x)\n"
+    documented = CodeIndex.of([Solution("toy", "4", told.format('"""Give the length of the given string back."""; '))])
+    assert documented.find(told.format("")).matches == ()
+    assert only(documented, told.format("'Here: give the length of the given string back'; ")).rate == 1
+
+
 def test_an_item_that_is_not_python_is_left_out(index: CodeIndex) -> None:
     assert [item for _, item in index.items] == ["0", "1", "2"]
 

@@ -85,6 +85,11 @@ def test_what_is_no_python_gives_nothing(text: str) -> None:
     assert functions(text) == []
 
 
+def test_functions_in_functions_that_do_not_parse_cost_no_more_than_their_lines() -> None:
+    nested = "".join(" " * depth + f"def f{depth}(x):\n" for depth in range(2000))
+    assert functions(f"It's\n{nested}") == []
+
+
 def test_text_that_is_made_to_be_slow_is_not() -> None:
     poison = ["`" * k for k in range(3, 600)] + ["def f(x):"] * 600 + ["print " + " " * 20_000 + "x", "<pre " * 9000]
     assert functions("It's\n" + "\n".join(poison)) == []

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from curate.decontaminate.bits import bound_by_twins, flow_bits, spelling_bits, surprises
+from curate.decontaminate.bits import bound_by_twins, docstring_bits, flow_bits, spelling_bits, surprises
 from curate.decontaminate.reference import MIN_COUNT, contexts, count, load_reference
 from curate.decontaminate.trees import plant
 
@@ -45,10 +45,19 @@ def test_names_used_again_alike_tell_more_the_more_names_there_are() -> None:
 
 def test_only_names_spelt_alike_give_bits_and_rare_ones_more() -> None:
     reference = load_reference()
-    assert spelling_bits([("x", "y")], reference) == 0
-    common = spelling_bits([("i", "i"), ("i", "i")], reference)
+    assert spelling_bits([("x", "y")], "x", reference) == 0
+    common = spelling_bits([("i", "i"), ("i", "i")], "f", reference)
     assert common == pytest.approx(reference.spelling("i") / 2)
-    assert common < spelling_bits([("truncate_number", "truncate_number")], reference) <= 6
+    rare = [("truncate_number", "truncate_number")]
+    assert common < spelling_bits(rare, "f", reference) == 6
+    assert spelling_bits(rare, "truncate_number", reference) == 12  # the function's own name counts whole
+
+
+def test_docstrings_tell_by_their_longest_run_of_equal_words() -> None:
+    ours = "Return the largest prime factor of n. Assume n > 1."
+    assert docstring_bits(ours, "  return the largest prime factor of N!") == 7 * 4
+    assert docstring_bits(ours, "Return the largest of all.") == 0  # three words are a phrase
+    assert docstring_bits(ours, "") == docstring_bits("", ours) == 0
 
 
 def test_twins_in_ordinary_code_bound_the_bits() -> None:
