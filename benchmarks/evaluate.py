@@ -103,6 +103,7 @@ def harness_config(task: Likelihood, folder: str, subject: str) -> dict[str, Any
         from lm_eval.tasks.winogrande import preprocess_winogrande as functions
 
         own = {name: getattr(functions, name) for name in ("doc_to_text", "doc_to_target", "doc_to_choice")}
+        own["metric_list"] = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}]  # it has no other
     if subject:
         own["process_docs"] = of_subject(subject)
         if task.description:

@@ -7,6 +7,7 @@ Every verb prints a short table and exits with 1 if anything failed. Heavy packa
 
 import importlib
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -547,6 +548,9 @@ def tokenize(
 
     paths = weights(sources)
     opened = {path: open_text(path) for path in paths}
+    lacking = [path for path, source in opened.items() if by and by not in source.schema.names]
+    if lacking:
+        raise ValueError(f"{lacking[0]} has no column {by!r}; it has {', '.join(opened[lacking[0]].schema.names)}")
     weighted = [(opened[path], weight) for path, weight in paths.items()]
     learn_from = weighted if len(set(paths.values())) > 1 else list(opened.values())
     how = {"vocab_size": vocab, "sample_bytes": sample_bytes, "seed": seed}
@@ -1020,7 +1024,7 @@ def subfolders(paths: Sequence[str]) -> dict[str, str]:
     """Return a folder name for each path: its last part, with a number where two are alike."""
     names: dict[str, str] = {}
     for path in paths:
-        name = Path(path).name.removesuffix(".parquet")
+        name = re.sub(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$", "", Path(path).name)
         same = [known for known in names.values() if known == name or known.startswith(f"{name}-")]
         names[path] = f"{name}-{len(same) + 1}" if same else name
     return names

@@ -3,7 +3,7 @@
     results = evaluate("runs/annealed/model", tasks=pick("smollm"), data="eval/", texts={"edu": texts}, limit=500)
     print(format_results(results))
 
-Everything measured is written as it comes in, so that two models can be compared item by item; see
+Everything measured is written, task by task, so that two models can be compared item by item; see
 `curate.evaluate.results`.
 """
 
@@ -72,6 +72,7 @@ def evaluate(
     if threads is not None:
         torch.set_num_threads(threads)
     model, tokenizer = load(model_dir, device, dtype)
+    place = out or Path(model_dir)
     results: Results = {}
     if texts:
         first = {domain: [text for text in some if text][:limit] for domain, some in texts.items()}
@@ -91,9 +92,10 @@ def evaluate(
             answers += _answers(model, tokenizer, task, data, limit, shots, results)
         else:
             answers += _programs(model, tokenizer, task, data, limit, samples, unsafe_sandbox, results)
+        write(place, results, items, answers)  # a long evaluation that is stopped keeps what it has
         seconds = time.monotonic() - started
         print(f"{task.name}: {results[task.name]['num_items']} items in {seconds:.0f} s", file=sys.stderr)
-    write(out or Path(model_dir), results, items, answers)
+    write(place, results, items, answers)
     return results
 
 

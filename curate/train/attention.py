@@ -86,5 +86,6 @@ def _flex(compiled: bool) -> Callable[..., Any]:
     """FlexAttention is a kernel only when compiled; uncompiled it is the slow reference, for tests without a GPU."""
     from torch.nn.attention.flex_attention import flex_attention
 
-    kernel: Callable[..., Any] = torch.compile(flex_attention) if compiled else flex_attention
-    return kernel
+    if compiled:
+        return torch.compile(flex_attention)
+    return flex_attention  # type: ignore[return-value]  # overloaded

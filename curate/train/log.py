@@ -58,7 +58,10 @@ class RunLog:
         self._evaluations.write(json.dumps(values) + "\n")
         if self._tracker is not None:
             self._tracker.log({k: v for k, v in values.items() if k != "step"}, step=int(values["step"]))
-        self.say("  ".join(f"{name} {value:,.4g}" for name, value in values.items()))
+        told = (
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:.4f}" for name, value in values.items()
+        )
+        self.say("  ".join(told))
         self.keep()
 
     def keep(self) -> None:

@@ -4,9 +4,9 @@
     Muon(lr=3e-3).optimizers(model)          # [Orthogonalised, torch.optim.AdamW]
 
 AdamW (Loshchilov and Hutter 2019) is PyTorch's own, in its fused form: one pass over the parameters per step, on CPU
-and GPU. Norm weights are not decayed: pulling a scale towards zero regularises nothing. Muon (`curate.train.muon`) takes
-the matrices between the embeddings and the output; embeddings, whose rows are seen rarely, and norms stay with AdamW
-at the same learning rate, which Moonlight's scaling makes right for both.
+and GPU. Norm weights are not decayed: pulling a scale towards zero regularises nothing. Muon (`curate.train.muon`)
+takes the matrices between the embeddings and the output; embeddings, whose rows are seen rarely, and norms stay with
+AdamW at the same learning rate, which Moonlight's scaling makes right for both.
 """
 
 from collections.abc import Sequence
