@@ -8,6 +8,7 @@
     OUTPUT/2-scored   every document with its score
     OUTPUT/3-unique   the best copy of each
     OUTPUT/4-edu      int_score >= 3, e-mail and public IP addresses replaced: the corpus
+    OUTPUT/5-decontaminated    with --against, the corpus without pages that hold benchmarks
 
 Scores are kept apart from the threshold, so another `--threshold` into another folder costs a column read; `--recall`
 trades that for a cascade that certifies what it keeps, and reads a sixth of the documents with the encoder. With
@@ -25,6 +26,7 @@ from curate.classify.fit import fit
 from curate.classify.score import at_threshold, cascade_stages, score_stage
 from curate.cli import main, open_teacher, print_funnel, show_drift
 from curate.corpus import Corpus
+from curate.decontaminate import decontaminate
 from curate.dedup import dedup
 from curate.document import URL
 from curate.readers import needs_extract, open_source
@@ -50,6 +52,7 @@ def fineweb_edu(
     threshold: int = 3,
     recall: float | None = None,
     index: str | None = None,
+    against: str | None = None,
     filtered: bool = False,
     extractor: Literal["resiliparse", "trafilatura"] = "resiliparse",
     kind: Literal["warc", "jsonl", "parquet"] | None = None,
@@ -71,6 +74,7 @@ def fineweb_edu(
         recall: keep at least this share of what the teacher would grade 3 or more, with 95 % confidence, such as 0.9;
             the certified cut takes the place of the threshold, and the encoder reads only what the gate is unsure of.
         index: folder of the documents of earlier dumps, which this one is held against and added to.
+        against: file or folder of benchmarks in JSONL or Parquet; pages that hold one of their items leave.
         filtered: the input has been through FineWeb's filters already.
         extractor: of text from pages; trafilatura is FineWeb's.
         kind: what to read where a folder holds several kinds of files.
@@ -99,6 +103,8 @@ def fineweb_edu(
     show_drift([classifier], f"{output}/2-scored")
     print(dedup(Corpus(f"{output}/2-scored"), f"{output}/3-unique", index=index, **engine))
     run((*cut, ReplaceAddresses()), Corpus(f"{output}/3-unique"), f"{output}/4-edu", **engine)
+    if against is not None:
+        print(decontaminate(Corpus(f"{output}/4-edu"), f"{output}/5-decontaminated", against, **engine))
     if certificate is not None:
         print(certificate)
     print_funnel(output)

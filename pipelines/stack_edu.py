@@ -28,7 +28,7 @@ from curate.cli import main, print_funnel, show_drift
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
 from curate.corpus import Corpus, Source
-from curate.decontaminate.decontaminate import decontaminate
+from curate.decontaminate import decontaminate
 from curate.dedup import STACK, dedup
 from curate.ledger.card import write_card
 from curate.readers import needs_contents, open_source
