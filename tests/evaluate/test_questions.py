@@ -61,6 +61,7 @@ ARC = {"question": "Why?", "choices": {"text": ["so", "not"], "label": ["1", "2"
         ),
         ({"text": "one two three"}, Question("one two", ("three",))),
         ({"context": "one two", "continuation": " three"}, Question("one two", ("three",))),
+        ({"context": "one two", "continuation": "\n\nthree"}, Question("one two", ("\n\nthree",))),
         ({"query": "Question: Why?\nAnswer:", "choices": ["a", "b"], "gold": 1}, Question("Why?", ("a", "b"), 1)),
         ({"query": "Question: dresser\n", "choices": ["a", "b"], "gold": 1}, Question("dresser", ("a", "b"), 1)),
         (
