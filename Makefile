@@ -34,6 +34,7 @@ bench: setup       ## ours beside the peers; each prints its own table (CORPUS: 
 	$(BIN)/python benchmarks/dedup.py $(CORPUS)
 	$(BIN)/python benchmarks/permutations.py $(CORPUS)
 	$(BIN)/python benchmarks/classify.py $(CORPUS)
+	$(BIN)/python benchmarks/tokenizing.py speed $(CORPUS)
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/annotate.py kill
 
