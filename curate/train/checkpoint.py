@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -23,6 +24,7 @@ from curate.train.export import save_checkpoint_model
 from curate.train.model import Llama
 from curate.train.parallel import like, whole
 
+STATE = ("step", "rate", "tokenizer", "plan", "drawn")  # what state.json holds
 OptimizerState = dict[str, dict[str, Any]]  # by parameter name
 
 
@@ -42,15 +44,26 @@ def last_checkpoint(run: Path) -> Path | None:
 def write_checkpoint(
     target: Path, model: Llama, tokenizer: Path, optimizer: OptimizerState, state: dict[str, Any]
 ) -> None:
-    """Write a checkpoint durably and put it in place."""
+    """Write a checkpoint durably and put it in place.
+
+    Raises:
+        OSError: the disk does not take it; the checkpoints before are as they were.
+    """
     partial = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_checkpoint_model(model, tokenizer, partial)
-    torch.save({"state": optimizer}, partial / "optimizer.pt")
-    (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-    for path in (*partial.iterdir(), partial):
-        sync(path)
+    try:
+        save_checkpoint_model(model, tokenizer, partial)
+        torch.save({"state": optimizer}, partial / "optimizer.pt")
+        (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        for path in (*partial.iterdir(), partial):
+            sync(path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # a full disk is each of these, by who was writing
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OSError(
+            f"the checkpoint {target} was not written, is the disk full? ({error}). Make room, or keep fewer of them; "
+            f"the same call goes on from {last_checkpoint(target.parents[1]) or 'the start'}"
+        ) from error
     partial.replace(target)
     sync(target.parent)
 
@@ -59,7 +72,14 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     file = checkpoint / "state.json"
     if not file.exists():
         raise FileNotFoundError(f"{checkpoint} is neither a run nor a checkpoint of one; it has no state.json")
-    return dict(json.loads(file.read_text()))
+    state: dict[str, Any] = json.loads(file.read_text())
+    missing = [name for name in STATE if name not in state]
+    if missing:
+        raise ValueError(
+            f"{checkpoint} was written by another version of curate: its state.json has no {missing[0]!r}; "
+            "train again into a fresh folder, or go on with the version that wrote it"
+        )
+    return state
 
 
 def prune(run: Path, keep: int | None) -> None:

@@ -6,10 +6,10 @@ A step ends with its log line, then the checkpoint (whole and synced), and only 
 evaluation. The state of a run is its step and the tensors; the order of the data follows from the step alone.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from curate.train.checkpoint import (
     read_state,
     write_checkpoint,
 )
+from curate.train.claim import claimed
 from curate.train.data import Blend, Mixture
 from curate.train.export import load_checkpoint_model
 from curate.train.flops import flops_per_token, peak_flops
@@ -106,8 +107,11 @@ class Job:
         if self.machine.threads is not None:
             torch.set_num_threads(self.machine.threads)
         ranks = Ranks.join(self.machine.device)
-        if ranks.first:
-            claim_folder(self.out, self.recipe)
+        with claimed(self.out, self.recipe) if ranks.first else nullcontext():
+            self._train(ranks)
+            ranks.wait()  # the last checkpoint is there for all of them
+
+    def _train(self, ranks: Ranks) -> None:
         latest = ranks.same(last_checkpoint(self.out))
         source = latest or self.start
         model = load_checkpoint_model(source) if source else Llama(self.config, self.plan.seed)
@@ -119,7 +123,6 @@ class Job:
         finally:
             if log is not None:
                 log.close()
-        ranks.wait()  # the last checkpoint is there for all of them
 
 
 class _Loop:
@@ -260,21 +263,3 @@ def micro_windows(windows: int, seq_len: int, micro_tokens: int) -> int:
     most = micro_tokens // seq_len
     fitting = [n for n in range(1, windows + 1) if windows % n == 0 and n <= most]
     return max(fitting, default=1)
-
-
-def claim_folder(out: Path, recipe: dict[str, Any]) -> None:
-    """Write the recipe, or check that the folder holds this very run."""
-    file = out / "run.json"
-    out.mkdir(parents=True, exist_ok=True)
-    if file.exists():
-        before = json.loads(file.read_text())
-        different = [name for name in recipe if before.get(name) != recipe[name]]
-        if different or before.keys() != recipe.keys():
-            raise ValueError(
-                f"{out} holds a run with another {' and '.join(different) or 'origin'} (see its run.json); "
-                "choose another folder, or delete this one"
-            )
-        return
-    partial = out / ".run.json.tmp"
-    partial.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-    partial.replace(file)
