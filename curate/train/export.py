@@ -43,6 +43,7 @@ def export(
     folder, source = Path(out), Path(checkpoint)
     model = load_checkpoint_model(source)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").unlink(missing_ok=True)
     weights = {PREFIX + name: tensor.to(DTYPES[dtype]) for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     for name in TOKENIZER_FILES:
@@ -78,8 +79,7 @@ def llama_config(config: ModelConfig, end_of_text: int, dtype: str = "float32") 
         "attention_dropout": 0.0,
         "mlp_bias": False,
         "bos_token_id": end_of_text,
-        "eos_token_id": end_of_text,
-        "pad_token_id": end_of_text,
+        "eos_token_id": end_of_text,  # no pad_token_id: transformers would not train that row of the input table
         "use_cache": True,
         "torch_dtype": dtype,
     }

@@ -66,8 +66,8 @@ def test_transformers_reads_the_rope_base_that_was_trained(run):
     assert AutoConfig.from_pretrained(run.model).rope_parameters["rope_theta"] == 10_000.0
 
 
-# What vLLM reads of a Llama's config.json and asks of its weights: model_executor/models/llama.py and config/model.py,
-# as of 0.6 to 0.11. vLLM itself is not run here: it needs a GPU or hours of compiling.
+# What vLLM reads of a Llama's config.json and asks of its weights, by a reading of its model_executor/models/llama.py
+# and config. vLLM itself is not run here: it needs a GPU or hours of compiling.
 VLLM_FIELDS = {
     "architectures": list,
     "model_type": str,
@@ -159,3 +159,17 @@ def test_without_its_run_the_card_claims_nothing(run, tmp_path):
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no checkpoint"):
         export(tmp_path, tmp_path / "out")
+
+
+def test_transformers_trains_on_from_the_export_with_our_gradients(run):
+    """Those of the end mark's row too: a pad_token_id in config.json would take its part as an input away."""
+    from transformers import AutoModelForCausalLM
+
+    ours = load_checkpoint_model(run.checkpoint)
+    theirs = AutoModelForCausalLM.from_pretrained(run.model, dtype=torch.float32)
+    tokens = torch.tensor([[0, 40, 41, 42, 0, 50, 51, 0]])
+    ours.loss(tokens[:, :-1], tokens[:, 1:]).backward()
+    theirs(tokens, labels=tokens).loss.backward()
+    expected = {name.removeprefix("model."): parameter.grad for name, parameter in theirs.named_parameters()}
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-6, rtol=1e-4)
