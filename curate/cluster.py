@@ -55,13 +55,14 @@ def train_on_ray(work: Callable[[], None], *, ray: str, workers: int, gpus: bool
         ray: "local" for a Ray started here, "auto" or an address for a running cluster.
         workers: ranks, one GPU each if the cluster has as many, else one CPU each.
         gpus: False leaves the GPUs alone.
-        retries: fresh starts after a lost worker; `work` goes on from its last checkpoint.
+        retries: fresh starts after a lost worker; `work` goes on from its last checkpoint. What `work` itself raises
+            would come again: it is not tried twice.
 
     Raises:
         RuntimeError: `work` failed, or its workers were lost too often.
     """
     engine = connect(ray, workers + 1)  # and one for the controller
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
     from ray.train.torch import TorchConfig, TorchTrainer
 
     use_gpu = gpus and engine.cluster_resources().get("GPU", 0) >= workers
@@ -70,11 +71,18 @@ def train_on_ray(work: Callable[[], None], *, ray: str, workers: int, gpus: bool
             lambda: work(),
             torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
-            run_config=RunConfig(storage_path=folder, failure_config=FailureConfig(max_failures=retries)),
+            run_config=RunConfig(storage_path=folder),
         )
-        result = trainer.fit()
-    if result.error is not None:
-        raise RuntimeError(f"training on {workers} Ray workers failed: {result.error}") from result.error
+        for left in range(retries, -1, -1):
+            try:
+                trainer.fit()
+                return
+            except TrainingFailedError as error:
+                failures = list(error.worker_failures.values()) if isinstance(error, WorkerGroupError) else []
+                if left and any(type(failure).__module__.startswith("ray.") for failure in failures):
+                    continue  # Ray lost a worker or its node; what the other workers say of it does not count
+                first = failures[0] if failures else error
+                raise RuntimeError(f"training on {workers} Ray workers failed: {first}") from error
 
 
 def on_ray(ray: str | None) -> bool:
