@@ -579,7 +579,8 @@ def pretrain(
     *,
     out: Out,
     model: str = "5m",
-    num_tokens: int = 10_000_000,
+    steps: int | None = None,
+    num_tokens: int | None = None,
     seq_len: int = 512,
     batch_tokens: int = 8192,
     optimizer: Literal["adamw", "muon"] = "adamw",
@@ -611,7 +612,8 @@ def pretrain(
         tokens: token folders from `curate tokenize`, each optionally weighted: `tokens/web:0.7`.
         out: folder for checkpoints, log.jsonl and OUT/hf, which transformers loads.
         model: 1m, 5m, 15m, 30m; 135m, 360m, 1.7b with SmolLM's shapes; phi-1-small, phi-1.
-        num_tokens: to train on.
+        steps: to take; or give num_tokens.
+        num_tokens: to train on; 20 for each parameter by default.
         seq_len: tokens in a window.
         batch_tokens: tokens in one step.
         optimizer: adamw, or muon for the matrices with adamw for embeddings and norms.
@@ -624,7 +626,8 @@ def pretrain(
         seed: of the weights and of the order of the data.
         checkpoint_every: steps between checkpoints; a tenth of the run by default.
         keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
-        held_out: token folders to measure bits per byte on, at the end and every `evaluate_every` steps.
+        held_out: token folders to measure bits per byte on, each optionally named (`edu=tokens/held/edu`), at the end
+            and every `evaluate_every` steps.
         evaluate_every: steps between these measurements.
         micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
         threads: of this process.
@@ -640,8 +643,8 @@ def pretrain(
     from curate.train.loop import pretrain as train
 
     trained = train(
-        weights(tokens), out, model=model, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens,
-        optimizer=optimizer, lr=lr, warmup=warmup, decay=decay, shape=shape, z_loss=z_loss,
+        weights(tokens), out, model=model, steps=steps, num_tokens=num_tokens, seq_len=seq_len,
+        batch_tokens=batch_tokens, optimizer=optimizer, lr=lr, warmup=warmup, decay=decay, shape=shape, z_loss=z_loss,
         mask_documents=mask_documents, seed=seed, checkpoint_every=checkpoint_every, keep=keep,
         evaluate=look_at(held_out, mask_documents), evaluate_every=evaluate_every, micro_tokens=micro_tokens,
         threads=threads, device=device, precision=precision, compile=compile, ray=ray, workers=workers,
@@ -656,7 +659,9 @@ def anneal(
     tokens: Inputs,
     *,
     out: Out,
+    steps: int | None = None,
     num_tokens: int | None = None,
+    batch_tokens: int | None = None,
     shape: Literal["linear", "1-sqrt", "constant"] = "1-sqrt",
     seed: int | None = None,
     checkpoint_every: int | None = None,
@@ -680,12 +685,15 @@ def anneal(
         checkpoint: folder of a checkpoint, or of a run, whose last one is taken.
         tokens: token folders, each optionally weighted: `tokens/web:0.7`.
         out: folder for checkpoints, log.jsonl and OUT/hf.
-        num_tokens: to train on; a quarter of what came before by default.
+        steps: to take; a quarter of those before by default.
+        num_tokens: to train on, instead of steps.
+        batch_tokens: tokens in one step; as before by default.
         shape: of the decay; constant goes on with the stable phase.
         seed: of the order of the data; the one before by default, and then corpora go on where they were.
         checkpoint_every: steps between checkpoints; a tenth of the run by default.
         keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
-        held_out: token folders to measure bits per byte on, at the end and every `evaluate_every` steps.
+        held_out: token folders to measure bits per byte on, each optionally named (`edu=tokens/held/edu`), at the end
+            and every `evaluate_every` steps.
         evaluate_every: steps between these measurements.
         micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
         threads: of this process.
@@ -699,12 +707,14 @@ def anneal(
         stop_after: stop after this step; the next call goes on.
     """
     from curate.train.loop import anneal as train
+    from curate.train.loop import stable_state
 
+    masked = stable_state(checkpoint)[1]["plan"]["mask_documents"]
     trained = train(
-        checkpoint, weights(tokens), out, num_tokens=num_tokens, shape=shape, seed=seed,
-        checkpoint_every=checkpoint_every, keep=keep, evaluate=look_at(held_out), evaluate_every=evaluate_every,
-        micro_tokens=micro_tokens, threads=threads, device=device, precision=precision, compile=compile, ray=ray,
-        workers=workers, sharding=sharding, track=track, stop_after=stop_after,
+        checkpoint, weights(tokens), out, steps=steps, num_tokens=num_tokens, batch_tokens=batch_tokens, shape=shape,
+        seed=seed, checkpoint_every=checkpoint_every, keep=keep, evaluate=look_at(held_out, masked),
+        evaluate_every=evaluate_every, micro_tokens=micro_tokens, threads=threads, device=device, precision=precision,
+        compile=compile, ray=ray, workers=workers, sharding=sharding, track=track, stop_after=stop_after,
     )  # fmt: skip
     show_trained(trained)
 
@@ -742,6 +752,7 @@ def evaluate(
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32",
     device: str | None = None,
     unsafe_sandbox: bool = False,
+    allow_missing: bool = False,
     out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
 ) -> None:
     """Measure a model: published suites or questions of your own, bits per byte on held-out text, programs.
@@ -754,12 +765,13 @@ def evaluate(
         data: folder of the tasks' JSONL or Parquet files, or hub.
         text: held-out documents, each optionally named: `edu=heldout/edu`; corpora, Parquet, JSONL or WARC.
         limit: items of each task (of each of MMLU's subjects), and documents, to take at most; fineweb takes 1000.
-        shots: solved examples before each question, where there is a file of them; each task's own number by default.
+        shots: solved examples before each question, of tasks that have a file of them; each task's own by default.
         samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
         against: folder of another model's evaluation, to compare with item by item.
         dtype: of the weights; bfloat16 is what SmolLM was measured in.
         device: cpu or cuda; the GPU by default where there is one.
         unsafe_sandbox: run the model's programs even where this machine has no way to contain them.
+        allow_missing: leave out, and name, the tasks whose files --data lacks, where they would stop the evaluation.
         out: folder for results.json, results.md, items.parquet and answers.parquet; the model's folder by default.
     """
     from curate.evaluate.held_out import named_path, read_texts
@@ -772,6 +784,7 @@ def evaluate(
     texts = {name: read_texts(path, limit) for name, path in map(named_path, text)}
     asked = {"suites": files, "tasks": named, "data": data, "texts": texts, "limit": most, "shots": shots}
     how = {"samples": samples, "dtype": dtype, "device": device, "unsafe_sandbox": unsafe_sandbox, "out": out}
+    how["allow_missing"] = allow_missing
     print(format_results(measure(model, **asked, **how)))  # type: ignore[arg-type]
     if against is not None:
         print(f"\nfirst: {against}; second: {model}\n{format_comparison(compare(against, out or model))}")
@@ -1143,19 +1156,26 @@ def weights(tokens: Sequence[str]) -> dict[str, float]:
         folder, colon, weight = item.rpartition(":")
         weighted = bool(colon) and not weight.startswith("//")  # s3://bucket/tokens has none
         try:
-            mixture[folder if weighted else item] = float(weight) if weighted else 1.0
+            path, share = (folder, float(weight)) if weighted else (item, 1.0)
         except ValueError as error:
             raise ValueError(
                 f"{item!r} should be a folder of tokens, or folder:weight such as tokens/web:0.7"
             ) from error
+        if path in mixture:
+            raise ValueError(f"{path} is given twice; name it once, with the weight of both")
+        mixture[path] = share
     return mixture
 
 
 def look_at(held_out: Sequence[str], mask_documents: bool = False) -> "HeldOut | None":
     """Return what measures bits per byte on token folders while a model trains."""
+    from curate.evaluate.held_out import named_path
     from curate.train.held_out import HeldOut
 
-    return HeldOut({Path(p).name: p for p in held_out}, mask_documents=mask_documents) if held_out else None
+    named = dict(map(named_path, held_out))
+    if len(named) < len(held_out):
+        raise ValueError("two held-out folders have one name; tell them apart with NAME=FOLDER")
+    return HeldOut(named, mask_documents=mask_documents) if held_out else None
 
 
 def show(tally: "Tally") -> None:

@@ -233,8 +233,13 @@ def _nested_shares(weights: Mapping[str, float]) -> tuple[int, ...]:
     """Return each corpus's share of what the corpora before it leave over, in units of 2^-20; the last takes all."""
     if not weights:
         raise ValueError("no token corpus given; pass a folder that `tokenize` wrote")
-    wrong = [path for path, weight in weights.items() if not weight > 0]
+    wrong = [path for path, weight in weights.items() if not 0 < weight < np.inf]
     if wrong:
         raise ValueError(f"the weight of {wrong[0]} is {weights[wrong[0]]}; weights must be positive")
     left = np.cumsum(list(weights.values())[::-1])[::-1]  # weight of each corpus and all after it
-    return tuple(round(weight / rest * 2**SHARE_BITS) for weight, rest in zip(weights.values(), left, strict=True))
+    shares = tuple(round(weight / rest * 2**SHARE_BITS) for weight, rest in zip(weights.values(), left, strict=True))
+    unread = [path for path, share in zip(weights, shares, strict=True) if share == 0]
+    unread += [path for path, before in zip(list(weights)[1:], shares[:-1], strict=True) if before == 2**SHARE_BITS]
+    if unread:
+        raise ValueError(f"the weight of {unread[0]} is below a millionth of the others'; leave it out, or raise it")
+    return shares

@@ -65,6 +65,8 @@ def _prompt_ids(tokenizer: Any, prompt: str, chat: bool) -> list[int]:
         return list(found)
     ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
     opening = tokenizer.bos_token_id
+    if not ids and opening is None:
+        raise ValueError("an empty prompt, and the tokenizer has no mark that opens a document; give some words")
     return ids if opening is None or ids[:1] == [opening] else [opening, *ids]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from curate.tokenizer.bpe import load_tokenizer
+from curate.tokenizer.bpe import token_bytes as bytes_of_tokens
 from curate.tokenizer.tokens import Tokens
 from curate.train.attention import document_numbers
 from curate.train.loss import IGNORED, linear_cross_entropy
@@ -35,8 +36,16 @@ class HeldOut:
     def __call__(self, model: Llama, step: int) -> dict[str, float]:
         return {name: self.bits_per_byte(model, Tokens(path)) for name, path in self.corpora.items()}
 
+    def refuse_other_tokenizers(self, trained: Tokens) -> None:
+        """Raise ValueError where a corpus was made by another tokenizer than the tokens that a model is trained on."""
+        for name, path in self.corpora.items():
+            if Tokens(path).fingerprint["tokenizer"] != trained.fingerprint["tokenizer"]:
+                raise ValueError(
+                    f"held-out {name} ({path}) has another tokenizer than {trained.path}; tokenize it anew"
+                )
+
     def bits_per_byte(self, model: Llama, tokens: Tokens) -> float:
-        seq_len = min(model.config.max_seq_len, tokens.num_tokens - 1)
+        seq_len = max(min(model.config.max_seq_len, tokens.num_tokens - 1), 1)
         windows = (tokens.num_tokens - 1) // seq_len
         taken = min(windows, max(self.max_tokens // seq_len, 1))
         starts = [number * windows // taken * seq_len for number in range(taken)]
@@ -47,6 +56,8 @@ class HeldOut:
             batch = np.stack(rows).astype(np.int64)
             num_bytes += int(sizes[batch[:, 1:]].sum())
             nats += self._nats(model, torch.from_numpy(batch), tokens.end_of_text)
+        if num_bytes == 0:
+            raise ValueError(f"{tokens.path} has no text to measure on")
         return nats / math.log(2) / num_bytes
 
     @torch.no_grad()
@@ -64,5 +75,5 @@ def token_bytes(tokenizer: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the bytes of text that each token of a byte-level tokenizer is, (V,); none for special tokens."""
     loaded = load_tokenizer(tokenizer)
     special = {number for number, token in loaded.get_added_tokens_decoder().items() if token.special}
-    names = [loaded.id_to_token(number) or "" for number in range(loaded.get_vocab_size())]
-    return np.array([0 if number in special else len(name) for number, name in enumerate(names)], dtype=np.int64)
+    found = bytes_of_tokens(loaded)
+    return np.array([0 if number in special else len(piece) for number, piece in enumerate(found)], dtype=np.int64)

@@ -25,6 +25,7 @@ from curate.cluster import train_on_ray
 from curate.train.checkpoint import last_checkpoint, read_state
 from curate.train.data import Blend, Mixture
 from curate.train.export import export, load_checkpoint_model
+from curate.train.held_out import HeldOut
 from curate.train.job import Evaluate, Job, Machine, Plan, Precision, Watch, micro_windows
 from curate.train.log import Track, read_log
 from curate.train.model import Llama, ModelConfig, Size, model_config
@@ -111,8 +112,12 @@ def pretrain(
     mixture = Mixture(tokens, seq_len=seq_len, batch_windows=batch_windows, seed=seed)
     config = model_config(model, mixture.tokens.vocab_size, seq_len)
     steps = _steps(steps, num_tokens, 20 * _num_parameters(config), batch_windows * seq_len)
+    if shape == "cosine" and decay:
+        raise ValueError(f"cosine decays from the warm-up to the end; leave out decay ({decay}), or choose linear")
     warmup = max(round(0.02 * steps), 1) if warmup is None else warmup
-    decay = round(0.2 * steps) if decay is None else decay
+    decay = (0 if shape == "cosine" else round(0.2 * steps)) if decay is None else decay
+    if min(warmup, decay) < 0:
+        raise ValueError(f"warm-up ({warmup}) and decay ({decay}) are numbers of steps, 0 or more")
     if warmup + decay > steps:
         raise ValueError(f"warm-up ({warmup}) and decay ({decay}) are longer than the run of {steps} steps")
     schedule = Cosine(warmup) if shape == "cosine" else WSD(warmup, decay, shape)
@@ -162,13 +167,7 @@ def anneal(
         shape: constant goes on with the stable phase, ready to anneal.
         seed: of the order of the data; by default the one before.
     """
-    start = last_checkpoint(Path(checkpoint)) or Path(checkpoint)
-    state = read_state(start)
-    if state["rate"] != 1.0:
-        raise ValueError(
-            f"{start} is not of the stable phase: its learning rate is {state['rate']:.2f} of the peak. "
-            "Anneal from an earlier checkpoint, or pretrain with decay=0"
-        )
+    start, state = stable_state(checkpoint)
     before = state["plan"]
     seq_len, seed = before["seq_len"], before["seed"] if seed is None else seed
     windows = _batch_windows(batch_tokens, seq_len) if batch_tokens else before["batch_windows"]
@@ -189,8 +188,28 @@ def anneal(
     return _train(job, ray, workers)
 
 
+def stable_state(checkpoint: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
+    """Return the checkpoint, of a run its last one, and its state.
+
+    Raises:
+        ValueError: it is of a warm-up or a decay.
+    """
+    start = last_checkpoint(Path(checkpoint)) or Path(checkpoint)
+    state = read_state(start)
+    if state["rate"] != 1.0:
+        raise ValueError(
+            f"{start} is not of the stable phase: its learning rate is {state['rate']:.2f} of the peak. "
+            "Anneal from an earlier checkpoint, or pretrain with decay=0"
+        )
+    return start, state
+
+
 def _train(job: Job, ray: str | None, workers: int) -> Trained:
     """Run the job where it belongs and read its result from its folder."""
+    if isinstance(job.watch.evaluate, HeldOut):
+        job.watch.evaluate.refuse_other_tokenizers(job.mixture.tokens)
+    if job.plan.batch_windows % workers:
+        raise ValueError(f"a batch of {job.plan.batch_windows} windows does not divide by {workers} workers")
     if ray in (None, "none"):
         if workers != 1:
             raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")

@@ -171,3 +171,9 @@ def test_mistakes_are_named(token_folders):
         mixture(token_folders, seq_len=10**6)
     with pytest.raises(ValueError, match="do not divide by 3 ranks"):
         mixture(token_folders).batch_at(0, 0, 3)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1e-7), (1e-7, 1.0), (1.0, float("inf")), (1.0, float("nan"))])
+def test_a_weight_too_small_to_be_read_or_no_number_is_refused(token_folders, weights):
+    with pytest.raises(ValueError, match=r"below a millionth|must be positive"):
+        Mixture(dict(zip(token_folders.values(), weights, strict=True)), seq_len=16, batch_windows=2, seed=0)

@@ -10,7 +10,7 @@ from curate.train.log import EVALUATIONS, read_log
 from curate.train.loop import pretrain
 from curate.train.model import Llama, model_config
 
-from .conftest import TINY
+from .conftest import TINY, write_tokens
 
 
 def test_the_bytes_of_tokens_are_the_bytes_of_the_text(token_folders):
@@ -49,3 +49,10 @@ def test_a_run_looks_at_held_out_text_on_its_way(token_folders, tmp_path):
     found = read_log(tmp_path, EVALUATIONS)
     assert [(line["step"], line["tokens"]) for line in found] == [(10, 640), (20, 1280), (25, 1600)]
     assert found[-1]["sums"] < found[0]["sums"]
+
+
+def test_held_out_tokens_of_another_tokenizer_are_refused(token_folders, tmp_path):
+    write_tokens(tmp_path, "other", ["Quite another text, of other words.\n"] * 9)
+    with pytest.raises(ValueError, match="has another tokenizer"):
+        pretrain(token_folders["stories"], tmp_path / "run", model=TINY, steps=1, seq_len=16, batch_tokens=64,
+                 evaluate=HeldOut({"other": str(tmp_path / "other")}), quiet=True)  # fmt: skip

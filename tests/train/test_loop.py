@@ -125,6 +125,12 @@ def test_mistakes_are_named(token_folders, tmp_path):
         pretrain(token_folders["stories"], tmp_path, **(SETTINGS | {"batch_tokens": 50}))
     with pytest.raises(ValueError, match="longer than the run of 10 steps"):
         pretrain(token_folders["stories"], tmp_path, steps=10, warmup=8, decay=3, **SETTINGS)
+    with pytest.raises(ValueError, match="cosine decays from the warm-up to the end"):
+        pretrain(token_folders["stories"], tmp_path, steps=10, decay=3, shape="cosine", **SETTINGS)
+    with pytest.raises(ValueError, match="are numbers of steps, 0 or more"):
+        pretrain(token_folders["stories"], tmp_path, steps=10, decay=-3, **SETTINGS)
+    with pytest.raises(ValueError, match="does not divide by 3 workers"):
+        pretrain(token_folders["stories"], tmp_path, steps=10, ray="local", workers=3, **SETTINGS)
     with pytest.raises(ValueError, match="not both"):
         pretrain(token_folders["stories"], tmp_path, steps=1, num_tokens=1, **SETTINGS)
     with pytest.raises(FileNotFoundError, match="neither a run nor a checkpoint"):
