@@ -29,7 +29,10 @@ PEAK = {  # dense bfloat16 operations per second by name of the GPU, from the ve
     "3090": 71e12,
     "MI300X": 1307e12,
 }
-SIDE = 1024  # of the square matrices whose product is timed
+# Sides of the square matrices whose products are timed. A core's product of 256 takes a third of a millisecond, which
+# other processes rarely interrupt, and reaches what one of 1,024 does (115 Gflop/s each, on a Xeon); a GPU wants large.
+CPU_SIDE, GPU_SIDE = 256, 8192
+TIMED_SECONDS = 0.1
 
 
 def flops_per_token(config: ModelConfig, seq_len: int) -> float:
@@ -53,11 +56,11 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def _measured(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the best of a few products, so that a busy machine counts for less."""
-    matrix = torch.randn(SIDE, SIDE, device=device).to(dtype)
-    best = 0.0
-    for _ in range(5):
-        began = time.perf_counter()
+    """Return the best of many short products, so that what else a machine does counts for little."""
+    side = GPU_SIDE if device.type == "cuda" else CPU_SIDE
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    best, end = 0.0, time.perf_counter() + TIMED_SECONDS
+    while (began := time.perf_counter()) < end or best == 0.0:
         (matrix @ matrix)[0, 0].item()  # waits for a GPU
-        best = max(best, 2 * SIDE**3 / (time.perf_counter() - began))
+        best = max(best, 2 * side**3 / (time.perf_counter() - began))
     return best
