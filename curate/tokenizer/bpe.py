@@ -144,9 +144,21 @@ def end_of_text_id(folder: str | os.PathLike[str], tokenizer: Tokenizer | None =
     return int(found)
 
 
+def num_ids(tokenizer: Tokenizer) -> int:
+    """Return how many rows a table of embeddings needs: one more than the largest id, ids without a token included."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
 def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
-    """Return the bytes each id stands for; joined they are the text, even where a token ends inside a character."""
+    """Return the bytes each id stands for; joined they are the text, even where a token ends inside a character.
+
+    Raises:
+        ValueError: the tokenizer is not byte-level.
+    """
     byte_of = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    names = [tokenizer.id_to_token(number) or "" for number in range(tokenizer.get_vocab_size())]
-    return [n.encode() if n in special else bytes(byte_of[character] for character in n) for n in names]
+    added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    names = [tokenizer.id_to_token(number) or "" for number in range(num_ids(tokenizer))]
+    strange = [name for name in names if name not in added and not byte_of.keys() >= set(name)]
+    if strange:
+        raise ValueError(f"the token {strange[0]!r} is not written in bytes: only byte-level tokenizers can be counted")
+    return [n.encode() if n in added else bytes(byte_of[character] for character in n) for n in names]

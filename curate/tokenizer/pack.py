@@ -29,7 +29,7 @@ from curate.cluster import map_units
 from curate.corpus import ShardWriter, Source, Split, read_receipt
 from curate.document import ID, TEXT
 from curate.progress import Progress
-from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, save_tokenizer
+from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, num_ids, save_tokenizer
 from curate.tokenizer.encode import Encoder
 from curate.tokenizer.sample import Given, documents, name_of, source_of
 from curate.tokenizer.tokens import TOKENIZER, Tokens, bin_file
@@ -177,7 +177,7 @@ class _Encode:
     def __init__(self, tokenizer_json: str, markup: bool) -> None:
         self.compiled = None if markup else Encoder.of(tokenizer_json)
         self.library = from_json(tokenizer_json, markup=markup)
-        self.vocab_size = self.library.get_vocab_size()
+        self.vocab_size = num_ids(self.library)
 
     def __call__(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         if self.compiled is not None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.corpus import Corpus, write_corpus
-from curate.tokenizer.bpe import SPECIAL_TOKENS, load_tokenizer, token_bytes, train_tokenizer
+from curate.tokenizer.bpe import SPECIAL_TOKENS, load_tokenizer, num_ids, token_bytes, train_tokenizer
 
 LESSONS = [
     f"Lesson {n}: the square of {n} is {n * n}.\n\ndef square_{n}(x):\n    if x == {n}:\n        return {n * n}\n"
@@ -142,3 +142,12 @@ def test_an_empty_corpus_is_refused(tmp_path):
     empty = write_corpus(tmp_path / "c", [pa.RecordBatch.from_pydict({"id": ["a"], "text": [""]})])
     with pytest.raises(ValueError, match="no text to learn"):
         train_tokenizer(empty, tmp_path / "t", vocab_size=300)
+
+
+def test_ids_with_gaps_have_rows_and_only_byte_level_tokens_are_counted():
+    from tokenizers import Tokenizer, models
+
+    gaps = Tokenizer(models.WordLevel({"a": 0, "b": 70_000}, unk_token="a"))
+    assert num_ids(gaps) == 70_001
+    with pytest.raises(ValueError, match="only byte-level tokenizers"):
+        token_bytes(Tokenizer(models.WordLevel({"a": 0, "\u2581b": 1}, unk_token="a")))
