@@ -8,11 +8,11 @@
     OUTPUT/tokens/NAME  the tokens of each corpus, unless it is a folder of tokens already
     OUTPUT/stable       warm-up and the stable phase; any of its checkpoints can be decayed
     OUTPUT/decay        the decay, on the mixture or on --decay-corpus; OUTPUT/decay/hf is the model, with its card
-    OUTPUT/evaluation   bits per byte on --held-out documents
+    OUTPUT/evaluation   bits per byte on all --held-out documents; the card has those of a sample
 
 Numbers are those of huggingface/smollm, text/pretraining, smollm1/config_smollm1_{135M,360M,1B}.yaml and
 smollm2/config_smollm2_{135M,360M,1B}.yaml, which agree with the model cards. SmolLM2's files name one folder of tokens,
-mixed before; the weights inside are not published with them, so version 2 has a single slot, which may be several
+mixed before; the weights inside are not published with them, so smollm2 has a single slot, which may be several
 corpora with weights of your own. What is stopped goes on when it is called again.
 """
 
@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from curate.cli import main, open_text, print_table
+from curate.cluster import on_ray
 from curate.corpus import Corpus, read_receipt
 from curate.document import TEXT
 from curate.evaluate.suites import evaluate, format_results
@@ -31,6 +32,7 @@ from curate.tokenizer.bpe import load_tokenizer, train_tokenizer
 from curate.tokenizer.pack import tokenize
 from curate.tokenizer.tokens import Tokens
 from curate.train.data import Phase
+from curate.train.held_out import HeldOut
 from curate.train.loop import anneal, pretrain
 
 # Where each part of the mixture is on the Hugging Face hub; python-edu and Stack-Edu hold names of files to fetch.
@@ -83,15 +85,15 @@ class Recipe:
 
 
 # fmt: off
-RECIPES = {  #               model   lr    warm-up   steps     decay   shape     windows  mixture
-    ("135m", 1): Recipe("135m", 3e-3, 5_000,   600_000, 100_000, "1-sqrt",   512, SMALL),     # 630 B tokens
-    ("360m", 1): Recipe("360m", 3e-3, 5_000,   600_000, 100_000, "1-sqrt",   512, SMALL),
-    ("1.7b", 1): Recipe("1.7b", 5e-4, 2_000,   500_000, 100_000, "1-sqrt", 1_024, LARGE_1, LARGE_2, 300_000),  # 1.05 T
-    ("135m", 2): Recipe("135m", 3e-3, 2_000, 2_000_000, 400_000, "linear",   512, SECOND),    # 2.1 T
-    ("360m", 2): Recipe("360m", 3e-3, 2_000, 2_600_000, 520_000, "linear",   768, SECOND),    # 4.1 T
-    ("1.7b", 2): Recipe("1.7b", 5e-4, 2_000, 5_240_000, 524_000, "linear", 1_024, SECOND, seed=42),  # 11 T
+RECIPES = {  # of 630 B, 630 B and 1.05 T tokens; of 2.1 T, 4.1 T and 11 T
+    ("135m", "smollm"): Recipe("135m", 3e-3, 5_000, 600_000, 100_000, "1-sqrt", 512, SMALL),
+    ("360m", "smollm"): Recipe("360m", 3e-3, 5_000, 600_000, 100_000, "1-sqrt", 512, SMALL),
+    ("1.7b", "smollm"): Recipe("1.7b", 5e-4, 2_000, 500_000, 100_000, "1-sqrt", 1_024, LARGE_1, LARGE_2, 300_000),
+    ("135m", "smollm2"): Recipe("135m", 3e-3, 2_000, 2_000_000, 400_000, "linear", 512, SECOND),
+    ("360m", "smollm2"): Recipe("360m", 3e-3, 2_000, 2_600_000, 520_000, "linear", 768, SECOND),
+    ("1.7b", "smollm2"): Recipe("1.7b", 5e-4, 2_000, 5_240_000, 524_000, "linear", 1_024, SECOND, seed=42),
 }
-# The proportions of ("135m", 1): a decay over the last sixth, and the same peak rate; some minutes on two cores.
+# The proportions of ("135m", "smollm"): a decay over the last sixth, and the same peak rate; some minutes on two cores.
 TINY = Recipe("1m", 3e-3, 5, 600, 100, "1-sqrt", 8, {}, seq_len=256, vocab_size=4_096)
 # fmt: on
 
@@ -102,7 +104,7 @@ Paths = dict[str, dict[str, float]]  # slot -> its corpora with weights
 def smollm(
     *,
     scale: Scale = "tiny",
-    version: Literal[1, 2] = 1,
+    recipe: Literal["smollm", "smollm2"] = "smollm",
     corpus: Sequence[str],
     out: Annotated[str, Parameter(name=["--out", "-o"])],
     decay_corpus: Sequence[str] = (),
@@ -124,9 +126,9 @@ def smollm(
 
     Args:
         scale: tiny runs in minutes on two or three corpora of any names; the others are the published runs.
-        version: 1 is SmolLM, 2 is SmolLM2.
+        recipe: whose mixture, schedule and batch; tiny has its own.
         corpus: NAME=PATH for each part of the mixture: documents, or folders of tokens; local, s3:// or hf://. Several
-            paths of one name share its weight: NAME=PATH:3 NAME=OTHER:1.
+            paths of one name share its weight: NAME=PATH:3 NAME=OTHER:1. For tiny, these weights are the mixture.
         out: folder for everything.
         decay_corpus: NAME=PATH, optionally :WEIGHT, to decay on another mixture than the last of the stable phase.
         held_out: NAME=PATH of documents that are not in the corpora, for bits per byte.
@@ -144,33 +146,40 @@ def smollm(
         device: cpu or cuda; the GPU by default where there is one.
     """
     paths = read_corpora(corpus)
-    recipe = scaled(TINY if scale == "tiny" else RECIPES[scale, version], steps)
-    phases = mixtures(recipe, paths, leave_out=leave_out)
+    if train_workers > 1 and not on_ray(ray):
+        raise ValueError(f"{train_workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
+    run = scaled(TINY if scale == "tiny" else RECIPES[scale, recipe], steps)
+    phases = mixtures(run, paths, leave_out=leave_out)
     weights = {path: weight for phase in reversed(phases) for path, weight in phase.weights.items()}
     decays = read_corpora(decay_corpus)
     decay_on = {path: w for slot in decays.values() for path, w in slot.items()}
     everything = [*weights, *(path for path in decay_on if path not in weights)]
-    with_tokenizer = tokenizer or learn(everything, weights, f"{out}/tokenizer", vocab or recipe.vocab_size)
+    with_tokenizer = tokenizer or learn(everything, weights, f"{out}/tokenizer", vocab or run.vocab_size)
     names = folder_names(decays, "decay-") | folder_names(paths)
     engine = {"ray": ray, "workers": workers}
     tokens = {path: pack(path, f"{out}/tokens/{names[path]}", with_tokenizer, **engine) for path in everything}
     as_tokens = [Phase(p.until, {tokens[path]: w for path, w in p.weights.items()}) for p in phases]
-    print_plan(recipe, as_tokens)
+    print_plan(run, as_tokens)
+    texts = {name: path for path, name in folder_names(read_corpora(held_out)).items()}
+    aside = {
+        name: pack(path, f"{out}/tokens/held-out-{name}", with_tokenizer, **engine) for name, path in texts.items()
+    }
     machine: dict[str, Any] = {"device": device, "checkpoint_every": checkpoint_every, "sharding": sharding}
+    machine |= {"evaluate": HeldOut(aside, mask_documents=mask_documents)} if aside else {}
     machine |= {"ray": ray, "workers": train_workers} if train_workers > 1 else {}
     machine |= {"micro_tokens": micro_tokens} if micro_tokens else {}
     stable = pretrain(
-        as_tokens, f"{out}/stable", model=recipe.model, steps=recipe.steps - recipe.decay, seq_len=recipe.seq_len,
-        batch_tokens=recipe.windows * recipe.seq_len, lr=recipe.lr, warmup=recipe.warmup, decay=0, seed=recipe.seed,
+        as_tokens, f"{out}/stable", model=run.model, steps=run.steps - run.decay, seq_len=run.seq_len,
+        batch_tokens=run.windows * run.seq_len, lr=run.lr, warmup=run.warmup, decay=0, seed=run.seed,
         mask_documents=mask_documents, **machine,
     )  # fmt: skip
     last = {tokens[path]: weight for path, weight in decay_on.items()} or as_tokens[-1].weights
     final = anneal(
-        stable.checkpoint, last, f"{out}/decay", steps=recipe.decay, shape=recipe.shape, **machine,
+        stable.checkpoint, last, f"{out}/decay", steps=run.decay, shape=run.shape, **machine,
     )  # fmt: skip
-    texts = {name: texts_of(path) for name, slot in read_corpora(held_out).items() for path in slot}
-    if texts:
-        print(format_results(evaluate(str(final.model), suites=[], texts=texts, out=f"{out}/evaluation")))
+    documents = {name: texts_of(path) for name, path in texts.items() if not is_tokens(path)}
+    if documents:
+        print(format_results(evaluate(str(final.model), suites=[], texts=documents, out=f"{out}/evaluation")))
     print(f"{final.num_parameters:,} parameters, loss {final.loss:.3f}: {final.model}")
 
 
@@ -204,7 +213,7 @@ def mixtures(recipe: Recipe, paths: Paths, *, leave_out: bool = False) -> list[P
     """
     if not paths:
         raise ValueError("say what to train on: --corpus NAME=PATH")
-    first = dict(recipe.mixture) or dict.fromkeys(paths, 1 / len(paths))
+    first = dict(recipe.mixture) or {name: sum(slot.values()) for name, slot in paths.items()}
     parts = [first] if recipe.second is None else [first, dict(recipe.second)]
     slots = {name for part in parts for name in part}
     missing, unknown = sorted(slots - set(paths)), sorted(set(paths) - slots)
@@ -221,11 +230,11 @@ def _spread(part: Mapping[str, float], paths: Paths) -> dict[str, float]:
     """Return the share of each corpus: of its slot's weight by its own, of the slots that have one."""
     given = {name: weight for name, weight in part.items() if name in paths}
     whole = sum(given.values())
-    return {
-        path: weight / whole * own / sum(paths[name].values())
-        for name, weight in given.items()
-        for path, own in paths[name].items()
-    }
+    shares: dict[str, float] = {}
+    for name, weight in given.items():
+        for path, own in paths[name].items():  # one corpus may have several parts
+            shares[path] = shares.get(path, 0.0) + weight / whole * own / sum(paths[name].values())
+    return shares
 
 
 def learn(paths: Sequence[str], weights: Mapping[str, float], out: str, vocab_size: int) -> str:

@@ -9,20 +9,21 @@ import pyarrow as pa
 import pytest
 
 from curate.corpus import write_corpus
+from curate.train.log import EVALUATIONS
 from curate.train.loop import read_log
 from pipelines.smollm import HUB, RECIPES, TINY, mixtures, read_corpora, scaled
 
 ROOT = Path(__file__).parents[2]
 
-# model, version: peak rate, warm-up, steps, first step of the decay, tokens a batch; from nanotron's files:
+# model, recipe: peak rate, warm-up, steps, first step of the decay, tokens a batch; from nanotron's files:
 # micro_batch_size x batch_accumulation_per_replica x dp x sequence_length, and lr_decay_starting_step
 PUBLISHED = {
-    ("135m", 1): (3e-3, 5000, 600_000, 500_000, 8 * 2 * 32 * 2048),
-    ("360m", 1): (3e-3, 5000, 600_000, 500_000, 8 * 2 * 32 * 2048),
-    ("1.7b", 1): (5e-4, 2000, 500_000, 400_000, 4 * 4 * 64 * 2048),
-    ("135m", 2): (3e-3, 2000, 2_000_000, 1_600_000, 8 * 1 * 64 * 2048),
-    ("360m", 2): (3e-3, 2000, 2_600_000, 2_080_000, 6 * 1 * 128 * 2048),
-    ("1.7b", 2): (5e-4, 2000, 5_240_000, 4_716_000, 4 * 1 * 256 * 2048),
+    ("135m", "smollm"): (3e-3, 5000, 600_000, 500_000, 8 * 2 * 32 * 2048),
+    ("360m", "smollm"): (3e-3, 5000, 600_000, 500_000, 8 * 2 * 32 * 2048),
+    ("1.7b", "smollm"): (5e-4, 2000, 500_000, 400_000, 4 * 4 * 64 * 2048),
+    ("135m", "smollm2"): (3e-3, 2000, 2_000_000, 1_600_000, 8 * 1 * 64 * 2048),
+    ("360m", "smollm2"): (3e-3, 2000, 2_600_000, 2_080_000, 6 * 1 * 128 * 2048),
+    ("1.7b", "smollm2"): (5e-4, 2000, 5_240_000, 4_716_000, 4 * 1 * 256 * 2048),
 }
 
 
@@ -31,7 +32,7 @@ def test_the_table_has_the_published_numbers(which) -> None:
     recipe = RECIPES[which]
     found = (recipe.lr, recipe.warmup, recipe.steps, recipe.steps - recipe.decay, recipe.windows * recipe.seq_len)
     assert found == PUBLISHED[which]
-    assert recipe.shape == ("1-sqrt" if which[1] == 1 else "linear")
+    assert recipe.shape == ("1-sqrt" if which[1] == "smollm" else "linear")
     assert recipe.vocab_size == 49_152
 
 
@@ -44,7 +45,7 @@ def test_the_weights_of_a_mixture_are_all_of_it(which) -> None:
 
 
 def test_all_parts_of_the_large_model_change_at_the_published_step() -> None:
-    recipe = RECIPES["1.7b", 1]
+    recipe = RECIPES["1.7b", "smollm"]
     names = {*recipe.mixture, *(recipe.second or {})}
     phases = mixtures(recipe, {name: {f"tokens/{name}": 1.0} for name in names})
     assert [phase.until for phase in phases] == [300_000, None]
@@ -55,10 +56,21 @@ def test_all_parts_of_the_large_model_change_at_the_published_step() -> None:
 
 def test_corpora_of_one_name_share_its_weight() -> None:
     paths = read_corpora(["fineweb_edu=a:3", "fineweb_edu=s3://bucket/b:1", *(f"{n}={n}" for n in FEW[1:])])
-    (phase,) = mixtures(RECIPES["135m", 1], paths)
+    (phase,) = mixtures(RECIPES["135m", "smollm"], paths)
     assert phase.weights["a"] == pytest.approx(0.70 * 0.75)
     assert phase.weights["s3://bucket/b"] == pytest.approx(0.70 * 0.25)
     assert sum(phase.weights.values()) == pytest.approx(1.0)
+
+
+def test_a_corpus_given_for_two_parts_has_the_weight_of_both() -> None:
+    paths = read_corpora(["fineweb_edu=web", "cosmopedia=web", *(f"{n}={n}" for n in FEW[2:])])
+    (phase,) = mixtures(RECIPES["135m", "smollm"], paths)
+    assert phase.weights["web"] == pytest.approx(0.85)
+
+
+def test_the_tiny_run_mixes_by_the_weights_given() -> None:
+    (phase,) = mixtures(TINY, read_corpora(["stories=a:3", "sums=b"]))
+    assert phase.weights == {"a": pytest.approx(0.75), "b": pytest.approx(0.25)}
 
 
 FEW = ["fineweb_edu", "cosmopedia", "python_edu", "open_web_math", "stackoverflow"]
@@ -69,17 +81,17 @@ def test_a_missing_part_is_named_with_its_place_on_the_hub_unless_left_out() -> 
     with pytest.raises(
         ValueError, match="--corpus python_edu=PATH    hf://datasets/HuggingFaceTB/smollm-corpus/python"
     ):
-        mixtures(RECIPES["135m", 1], paths)
-    (phase,) = mixtures(RECIPES["135m", 1], paths, leave_out=True)
+        mixtures(RECIPES["135m", "smollm"], paths)
+    (phase,) = mixtures(RECIPES["135m", "smollm"], paths, leave_out=True)
     assert phase.weights == {"a": pytest.approx(0.70 / 0.85), "b": pytest.approx(0.15 / 0.85)}
     with pytest.raises(ValueError, match="no part 'edu'"):
-        mixtures(RECIPES["135m", 1], {"edu": {"a": 1.0}})
+        mixtures(RECIPES["135m", "smollm"], {"edu": {"a": 1.0}})
     with pytest.raises(ValueError, match="should be NAME=PATH"):
         read_corpora(["runs/edu"])
 
 
 def test_fewer_steps_keep_the_proportions() -> None:
-    short = scaled(RECIPES["1.7b", 1], 500)
+    short = scaled(RECIPES["1.7b", "smollm"], 500)
     assert (short.steps, short.warmup, short.decay, short.switch) == (500, 2, 100, 300)
     assert scaled(TINY, None) == TINY
 
@@ -123,6 +135,9 @@ def test_a_tiny_run_trains_decays_evaluates_and_leaves_a_model(trained) -> None:
     card = (out / "decay/hf/README.md").read_text()
     assert "## 1. Training" in card
     assert "## 2. Decay, from step 10" in card
+    measured = read_log(out / "decay", EVALUATIONS)[-1]
+    assert measured["birds"] > 0
+    assert f"| birds | {measured['birds']:.4f} |" in card
 
 
 def test_the_decay_goes_on_with_the_data_where_the_stable_phase_stopped(trained) -> None:
