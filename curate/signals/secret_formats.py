@@ -190,7 +190,7 @@ def _whole(kind: str, data: bytes, start: int, stop: int) -> tuple[int, int]:
         return -1, -1
     found: re.Match[bytes] | None = None
     if kind == "telegram_token":
-        found = re.search(rb"(?:(?<=\\[nrt])|(?<![0-9A-Za-z]))[0-9]{5,16}:$", before)
+        found = re.search(rb"(?:(?<=\\[nrt])|(?<![0-9A-Za-z])|(?<=/bot))[0-9]{5,16}:$", before)
     elif kind == "firebase_key":
         found = re.search(rb"(?<![\w-])[\w-]{11}:$", before)
     elif kind == "terraform_token":

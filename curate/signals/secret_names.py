@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 PASSWORD = re.compile(  # names in small letters, words parted by _
     r"passw|passphrase|passcode|secure_?string|(?:^|_)(?:pass|pwd|pw)(?:$|_)|pwd$|^identified by$"
-    r"|(?:db|user|admin|root|smtp|mail|ftp|sudo|login|key|store)_?pass$"
+    r"|(?:db|user|admin|root|smtp|mail|ftp|sudo|login|key|store|require)_?pass$|^master_?auth$"
 )
 KEY = re.compile(
     r"secret|token|credential|bearer|authorization|(?:^|_)auth$|basic $"
@@ -43,17 +43,20 @@ OTHER = re.compile(
     r"|index|usage|arn|label|description|vector|nonce|salt|iv)(?:$|_)"
 )
 SECRET = re.compile(r"secret(?:_key(?:_base)?)?$|(?:auth|in|salt)_key$")  # such a key may be chosen as a password is
-STRONG = re.compile(r"secret|api_?key|access_?token|auth_?token|heroku")  # names under which a UUID is a key
+STRONG = re.compile(
+    r"secret|(?:api|instrumentation)_?key|(?:access|auth|api|bot|deploy|project|repo)_?token|heroku"
+)  # names under which a UUID is a key
 NAME = re.compile(rb"identified by|bearer |basic |[\w-]+", re.IGNORECASE)
 # What may stand between a name and its value besides signs: a type, tags, `value=`.
 BETWEEN = re.compile(
     rb":\s*&?(?:'static )?(?:mut )?[\w<>]+(?:\[\])?\s*="
-    rb"|</[\w:.-]+>|<(?:value|string|data)>|\b(?:value|default|string|str|char|text)\b|\[\d+\]"
-    rb"|\$\{[\w.]+:-?$|\b[bBuUrRfFL]$|\b[bBuUrRfFL](?=['\"])",
+    rb"|</[\w:.-]+>|<(?:value|string|data|param-value)>|\b(?:value|default|string|str|char|text)\b|\[\d+\]"
+    rb"|\$\{[\w.]+:-?$|\b[bBuUrRfFLN]$|\b[bBuUrRfFLN](?=['\"])|<-(?=\s*['\"])"
+    rb"|\[\]byte\(|\bBuffer\.from\(|\bbytes(?:\.fromhex)?\(|\bb64decode\(",
     re.IGNORECASE,
 )
 SETTING = re.compile(  # a line of settings up to its value: env, YAML, INI, Dockerfile
-    rb"[ \t#;/*-]*(?:(?:export|ENV|ARG|set|setx)[ \t]+)?[\w.\[\]-]+[ \t]*(?:[?:+]?=|:[ \t])[ \t]*"
+    rb"[ \t#;/*-]*(?:(?:export|ENV|ARG|set|setx)[ \t]+)?[\w.\[\]-]+[ \t]*(?:[?:+]?=|:[ \t])[ \t]*|[\w-]+(?:\.[\w-]+)+:"
     rb"|[ \t]*(?:ENV|ARG|setx)[ \t]+\w+[ \t]+"
 )
 CONNECTION = re.compile(rb"[;&?'\" ][\w ]{2,40}=$")  # `...;Password=`, `...&password=`
@@ -61,6 +64,13 @@ CONSTANT = re.compile(rb"(?:^|[\s\"'])[A-Z][A-Z0-9_]*=$")  # `PGPASSWORD=... psq
 LIBPQ = re.compile(rb"(?:host|user|dbname|port)=\S+.*\spassword=$", re.IGNORECASE)
 FLAG = re.compile(rb"(?:^|\s)--?[\w-]+[= ][ ]?$")
 NETRC = re.compile(rb"(?:login|user)[ \t]+\S+\s+password[ \t]+$", re.IGNORECASE)
+FLOW = re.compile(rb"[{,][ \t]*[\w-]+:[ \t]+$")  # `{user: app, password: ...}` in YAML
+INVENTORY = re.compile(rb"^[^()]*\s[\w.]+=[^\s()]+[ \t][^()]*(?<=[ \t])[\w.]+=$")  # Ansible: `host a=b password=...`
+CREATE = re.compile(rb"\buser\s+\S+\s+identified by $", re.IGNORECASE)  # Oracle's SQL
+COMMENT = re.compile(  # password: ...
+    rb"[ \t]*(?:#|//|--|\*|;|rem ).*(?:pass(?:word|wd)?|pwd)(?:[ \t]*[:=]|[ \t]+is)[ \t]+$", re.IGNORECASE
+)
+ARGUMENT = re.compile(rb"(?:\(\s*['\"`]?|(?:^|\s)set\s+:?)[\w.:-]*$")  # `put("mail.`, `set :deploy_`
 NEAR, MAX_VALUE = 400, 4096  # bytes of a line that are looked at before a value, and from its beginning
 PLACE = re.compile(rb"\$\{[\w.]+:-?$")  # `${DB_PASSWORD:` before what it is otherwise
 SCHEME = re.compile(r"(?:Bearer|Basic|Token|token|Bot|OAuth)[ ]+")
@@ -113,7 +123,8 @@ def _kind(name: str, value: str, classes: int) -> str:
     if OTHER.search(name):
         return ""
     if PASSWORD.search(name):
-        return "password" if is_password(value, at_least=classes) else ""
+        drawn = UUID.fullmatch(value) and not is_dummy(value)
+        return "password" if drawn or is_password(value, at_least=classes) else ""
     if not KEY.search(name) and not re.search(r"(?:^|_)key$", name):
         return ""
     if UUID.fullmatch(value):
@@ -130,17 +141,20 @@ def _kind(name: str, value: str, classes: int) -> str:
 
 def _is_chosen(value: str) -> bool:
     """Whether a secret that is not drawn by chance is more than the name of something."""
-    return len(value) >= 8 and wordy(value) < 0.5 and is_password(value, at_least=3)
+    return len(value) >= 8 and is_password(value, at_least=3 if wordy(value) < 0.5 else 4)
 
 
 def _quoted(data: bytes, name: str, name_at: int, gap: bytes, stop: int) -> int:
     """Return how many classes of letters a password in quotes must have to be one here; 0 if this is no value."""
-    if re.match(rb"['\"`]?\]?\s*(?::|=>|=(?!=))", data[stop : stop + 8]) or re.search(rb"\{\s*['\"`]$", gap):
+    if b"==" not in gap and re.match(rb"['\"`]?\]?\s*(?::|=>|=(?!=))", data[stop : stop + 8]):
         return 0  # a key of a table itself
+    if re.search(rb"\{\s*['\"`]$", gap):  # std::string password{"..."}
+        return 2 if re.search(rb"\bstring\s+$", data[max(name_at - 20, 0) : name_at]) else 0
     if re.search(rb"[=:>|]", gap):
         return 2
     if b"," in gap:  # set("password", "..."), but no list
-        return 3 if re.search(rb"\(\s*['\"`]?$", data[max(name_at - 8, 0) : name_at]) else 0
+        before = data[max(name_at - NEAR, 0) : name_at].rpartition(b"\n")[2]
+        return 3 if ARGUMENT.search(before) else 4 if re.search(rb"\(\s*['\"`][^()]*['\"`]$", before) else 0
     if b"(" in gap:  # set_password("...")
         return 2 if re.match(r"(?:set|with|put|add|use)_|(?:password|passwd|pwd|secret|api_?key|token)$", name) else 4
     told = data[:name_at].endswith(b"define ") or name.startswith(("__", "bearer", "basic"))
@@ -152,7 +166,7 @@ def _bare(data: bytes, name: str, gap: bytes, start: int, stop: int) -> tuple[in
     nothing = 0, start, stop
     before = data[max(start - NEAR, 0) : start].rpartition(b"\n")[2]
     rest = data[start : start + MAX_VALUE].partition(b"\n")[0].rstrip(b"\r")
-    element = re.match(rb"[^<\n]+(?=</)", rest) if gap.endswith(b">") else None
+    element = re.match(rb"[^<\n]+(?=</)", rest) if data[start - 1 : start] == b">" else None
     if element:
         return 2, start, start + len(element[0])
     whole = re.match(rb"\S*", rest)
@@ -160,15 +174,19 @@ def _bare(data: bytes, name: str, gap: bytes, start: int, stop: int) -> tuple[in
     tail = rest[whole.end() :].strip()
     constant = CONSTANT.search(before) is not None
     alone = not tail or tail.startswith((b"#", b"//"))
-    if alone and SETTING.fullmatch(before) and not re.search(rb"[({\[]|[;,)]$", whole[0]):
+    if alone and SETTING.fullmatch(before) and not re.search(rb"[({\[]|[;,)]$|;\w+=", whole[0]):
         fine = (constant and not _call(whole[0])) or _drawn(whole[0]) or not _expression(whole[0])
         return (2, start, start + whole.end()) if fine else nothing
+    if alone and COMMENT.match(before) and not _expression(whole[0]):
+        return 3, start, start + whole.end()
     parted = re.match(rb"[^&;<]+", data[start:stop])
     if parted is None or data[stop : stop + 1] == b"(" or _call(parted[0]):
         return nothing
     value, stop = parted[0], start + parted.end()
     told = constant or name.startswith(("bearer", "basic"))
-    told = told or any(expression.search(before) for expression in (FLAG, NETRC, LIBPQ, PLACE))
+    told = told or any(expression.search(before) for expression in (FLAG, LIBPQ, PLACE, INVENTORY, CREATE))
+    told = told or NETRC.search(data[max(start - NEAR, 0) : start]) is not None
+    told = told or (FLOW.search(before) is not None and re.search(rb"[!#%^*~+]", value) is not None)
     told = told or bool(CONNECTION.search(before) and re.search(rb"['\"`;&?]", before))
     return (2, start, stop) if told or (re.search(rb"[=:]", gap) and _drawn(value)) else nothing
 

@@ -7,23 +7,27 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from curate.signals.secret_commands import COMMANDS, in_command
 from curate.signals.secret_names import Span
 from curate.signals.secret_shapes import is_dummy, is_password, is_random, wordy
 
 USER = re.compile(rb"://([^\s:@/'\"`<>()\[\]{},;|\\]*):([^\s@/'\"`<>\\]{3,200})@(?=[\w\[$%{.-])")
 BEGIN = re.compile(rb"-----BEGIN ((?:[A-Z0-9]+ ){0,4})PRIVATE KEY(?: BLOCK)?-----", re.IGNORECASE)
 END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.IGNORECASE)
-BASE64 = re.compile(rb"(?:(?<=\\n)|(?<=\\r)|(?<![A-Za-z0-9+/=\\]))=?[A-Za-z0-9+/]{4,}={0,2}")
+BASE64 = re.compile(
+    rb"(?:(?<=\\n)|(?<=\\r)|(?<![A-Za-z0-9+/=\\]))(?:=?[A-Za-z0-9+/]{4,}={0,2}|[A-Za-z0-9+/]{2,3}={1,2})"
+)
 HEADER = re.compile(rb"[A-Za-z][A-Za-z-]*: [^\n]*")  # `Proc-Type: 4,ENCRYPTED`, `Version: GnuPG v2`
 SEPARATOR = re.compile(rb"(?:\s|\\+[nr])*")
 PUTTY = re.compile(rb"private-lines: \d+\s+((?:[A-Za-z0-9+/=]{8,}\s+)*[A-Za-z0-9+/=]{8,})", re.IGNORECASE)
 MAX_BLOCK = 20_000  # bytes of a private key; 16,384 bits of RSA take 13,000
 MIN_LINE = 30  # letters of the longest line of base64; Ed25519 has one of 64
 HOOKS: dict[str, tuple[str, re.Pattern[bytes]]] = {  # group 1 is the secret part
-    "hooks.slack.com/": (
+    "hooks.slack.com": (
         "slack_webhook",
         re.compile(
-            rb"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9]{6,}/[A-Za-z0-9]{6,}(?:/[A-Za-z0-9]{8,})+)"
+            rb"hooks\.slack\.com\\?/(?:services|workflows|triggers)\\?/"
+            rb"([A-Za-z0-9]{6,}\\?/[A-Za-z0-9]{6,}(?:\\?/[A-Za-z0-9]{8,})+)"
         ),
     ),
     "api/webhooks/": ("discord_webhook", re.compile(rb"api/webhooks/[0-9]{15,21}/([\w-]{50,80})")),
@@ -31,25 +35,18 @@ HOOKS: dict[str, tuple[str, re.Pattern[bytes]]] = {  # group 1 is the secret par
         "teams_webhook",
         re.compile(rb"webhook\.office\.com/webhookb2/([\w@-]{60,}/IncomingWebhook/[\w/-]{40,})"),
     ),
+    "azurewebsites.net/api/": (
+        "azure_key",
+        re.compile(rb"azurewebsites\.net/api/[\w./-]+\?code=([\w%+/-]{40,}={0,2})"),
+    ),
     "sig=": ("azure_sas", re.compile(rb"(?<=[?&;])sig=([A-Za-z0-9%+/]{40,70}(?:%3[Dd]|=)?)")),
 }
-PAIR = re.compile(  # auth=("admin", "...")
-    rb"\w+ ?=? ?\(\s*[bu]?['\"][^'\"\n]{1,60}['\"]\s*,\s*[bu]?['\"]([^'\"\n]{6,100})['\"]\s*,?\s*\)", re.IGNORECASE
-)
-COMMANDS = {
-    word: re.compile(expression + rb"['\"]?([^\s'\"]{6,100})(?![^\s'\"])", re.IGNORECASE)
-    for word, expression in {
-        "docker login ": rb"docker login [^\n]{0,200}?-p ",
-        "redis-cli ": rb"redis-cli [^\n]{0,200}?-a ",
-        "curl ": rb"curl [^\n]{0,300}?(?:-u|--user|--proxy-user)[ =]?['\"]?[\w.@+-]+:",
-        "sshpass ": rb"sshpass -p ?",
-        "mysql": rb"mysql(?:dump|admin|import|show|check)? [^\n]{0,200}?(?<=[ '\"])-p",
-    }.items()
-}
+# Where one of these stands, `at_place` looks.
+PLACES = ("://", "-----begin", "private-lines:", *HOOKS, *COMMANDS)
 
 
 def at_place(word: str, data: bytes, place: int) -> Iterator[Span]:
-    """Yield what is secret where one of `secret_scan.PLACES` stands in a document."""
+    """Yield what is secret where one of PLACES stands in a document."""
     if word == "://":
         yield from _in_url(data, place)
     elif word == "-----begin":
@@ -64,9 +61,7 @@ def at_place(word: str, data: bytes, place: int) -> Iterator[Span]:
         if match and not is_dummy(match[1].decode()):
             yield Span(kind, *match.span(1))
     else:
-        match = COMMANDS.get(word, PAIR).match(data, place)
-        if match and is_password(match[1].decode("utf-8", "replace"), at_least=2 if word in COMMANDS else 3):
-            yield Span("password", *match.span(1))
+        yield from (Span(*found) for found in in_command(word, data, place))
 
 
 def _in_url(data: bytes, place: int) -> Iterator[Span]:

@@ -2,10 +2,9 @@
 
     candidates = scan(strings(batch["text"]))       # places, with what made them one
 
-A token that tells what it is (`ghp_...`) is a long run of letters, digits, hyphens and underscores with a known
-beginning: of every 20 bytes one is read until it can lie in such a run (Boyer and Moore 1977). A secret that only its
-name gives away (`db_password = "..."`) follows a word such as "pass", found as in `curate.text.search`; from there the
-way over quotes, colons, types and `value=` to the value is walked here, and a value of plain words is let go.
+A token that tells what it is (`ghp_...`) is found by `curate.signals.secret_runs`. A secret that only its name gives
+away (`db_password = "..."`) follows a word such as "pass", found as in `curate.text.search`; from there the way over
+quotes, colons, types and `value=` to the value is walked here, and a value of plain words is let go.
 What remains is judged by `curate.signals.secret_formats` and `curate.signals.secret_names`.
 """
 
@@ -15,21 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from curate.signals.secret_runs import BLANK, CLASSES, DIGIT, END, GAP, LOWER, QUOTE, RUN, UPPER, letters, runs
 from curate.text.arrow import Strings
 from curate.text.kernel import kernel
 
-MIN_RUN = 20  # characters of the shortest token that tells what it is: an AWS access key
-TOKEN, NAMED, PLACE = 0, 1, 2
+NAMED, PLACE = 1, 2  # beside secret_runs.TOKEN
 # After these words a name may end, and the value follows. A longer word goes before its own beginning.
 NAMES = (
     *("pass", "pwd", "secret", "token", "key", "auth", "credential", "bearer ", "basic ", "identified by"),
     "securestring",
-)
-# Where one of these stands, the expressions of `secret_places` look.
-PLACES = (
-    *("://", "-----begin", "private-lines:", "hooks.slack.com/", "api/webhooks/", "webhook.office.com/", "sig="),
-    *("curl ", "sshpass ", "mysql", "docker login ", "redis-cli "),
-    *("auth(", "auth=(", "auth = (", "credentials(", "credentials=(", "credentials = ("),
 )
 BEFORE = ("value", "default", "static")  # `name: DB_PASSWORD, value: ...`; `variable "password" { default = ... }`
 
@@ -38,93 +31,51 @@ class Candidates(NamedTuple):
     """Places in the bytes of a batch that deserve a look, in no order."""
 
     rows: np.ndarray  # (N,) int64
-    kinds: np.ndarray  # (N,) int64: TOKEN, NAMED, or PLACE + the number of one of PLACES
+    kinds: np.ndarray  # (N,) int64: TOKEN, NAMED, or PLACE + the number of one of the other places
     starts: np.ndarray  # (N,) int64: where the token, the value or the word begins
     stops: np.ndarray  # (N,) int64: where the value ends; for the others, where the word ends
     names: np.ndarray  # (N,) int64: where the name begins; for the others as `starts`
 
 
-def scan(text: Strings, beginnings: tuple[str, ...], ends: tuple[str, ...]) -> Candidates:
+def scan(text: Strings, beginnings: tuple[str, ...], ends: tuple[str, ...], places: tuple[str, ...]) -> Candidates:
     """Return the places to look at.
 
     Args:
         text: of a batch.
         beginnings: what tokens begin with, two characters or more, such as "ghp_".
         ends: what stands directly before the run of a token, with a dot at its end, such as "SG.".
+        places: other words, in small letters, at which something is to be looked for.
     """
-    prefixes, sizes, buckets = _prefixes(beginnings)
-    before, before_sizes = _letters(ends)
-    letters, lengths, jumps = _pattern()
     room = 4096
     while True:
         out = np.empty((5, room), np.int64)
-        where = (text.data, text.starts, text.valid, _CLASSES)
-        n = _runs(*where, prefixes, sizes, buckets, before, before_sizes, out)
+        n = runs(text, beginnings, ends, out)
         if n < room:
-            n = _words(*where, letters, lengths, jumps, len(NAMES), _letters(BEFORE)[0], n, out)
+            where = (text.data, text.starts, text.valid, CLASSES)
+            n = _words(*where, *_pattern((*NAMES, *places)), len(NAMES), letters(BEFORE)[0], n, out)
         if n < room:
             return Candidates(*out[:, :n])
         room *= 4
 
 
 @cache
-def _letters(words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return words as rows of bytes, and their lengths."""
-    rows = np.zeros((len(words), max(map(len, words), default=1)), np.uint8)
-    for i, word in enumerate(words):
-        rows[i, : len(word)] = np.frombuffer(word.encode(), np.uint8)
-    return rows, np.array([len(word) for word in words], np.int64)
-
-
-@cache
-def _prefixes(words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return words as bytes, their lengths, and (65537,) int64: the first word for each pair of first characters."""
-    ordered = tuple(sorted(words, key=lambda word: word[0].encode() + word[1].encode()))
-    pairs = np.array([ord(word[0]) << 8 | ord(word[1]) for word in ordered])
-    return *_letters(ordered), np.searchsorted(pairs, np.arange(65537)).astype(np.int64)
-
-
-@cache
-def _pattern() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pattern(words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all words as bytes, their lengths, and (65536,) uint8: how far the search may go on from two bytes."""
-    words = (*NAMES, *PLACES)
-    letters, sizes = _letters(words)
+    table, sizes = letters(words)
     shortest = min(map(len, words))
     jumps = np.full(65536, shortest - 1, np.uint8)
     for word in words:
         for i in range(shortest - 1):
             for a, b in product(*({ord(c), ord(c.upper())} for c in word[i : i + 2])):
                 jumps[a | b << 8] = min(jumps[a | b << 8], shortest - 2 - i)
-    return letters, sizes, jumps
+    return table, sizes, jumps
 
 
-DIGIT, LOWER, UPPER, RUN, QUOTE, GAP, BLANK, END = 1, 2, 4, 8, 16, 32, 64, 128
-_CLASSES = np.zeros(256, np.uint8)
-_CLASSES[list(b"0123456789")] |= DIGIT | RUN
-_CLASSES[list(b"abcdefghijklmnopqrstuvwxyz")] |= LOWER | RUN
-_CLASSES[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")] |= UPPER | RUN
-_CLASSES[list(b"-_")] |= RUN
-_CLASSES[list(b"'\"`")] |= QUOTE
-_CLASSES[list(b" \t'\"`=:>,([{])|?!&@\\")] |= GAP
-_CLASSES[list(b" \t\r\n")] |= BLANK
-_CLASSES[list(b" \t\r\n'\"`,;()[]{}<>")] |= END  # of a value without quotes
 NEWLINE, RETURN, SPACE, APOSTROPHE, SLASH, BACKSLASH = 0x0A, 0x0D, 0x20, 0x27, 0x2F, 0x5C
-EQUALS, DOT, COLON, LESS, MORE, HYPHEN, UNDERSCORE = 0x3D, 0x2E, 0x3A, 0x3C, 0x3E, 0x2D, 0x5F
-DOLLAR, AMPERSAND, OPEN, CLOSE, BRACE, TILDE = 0x24, 0x26, 0x5B, 0x5D, 0x7B, 0x7E
-BIG_A, BIG_M, BIG_O, BIG_Q, SMALL_S, SMALL_U = 65, 77, 79, 81, 115, 117
+EQUALS, DOT, COLON, LESS, MORE, HYPHEN = 0x3D, 0x2E, 0x3A, 0x3C, 0x3E, 0x2D
+DOLLAR, OPEN, CLOSE, BRACE, PAREN = 0x24, 0x5B, 0x5D, 0x7B, 0x28
 MAX_NAME, MAX_GAP, MAX_VALUE, MIN_VALUE = 60, 80, 4096, 6
 WORD = DIGIT | LOWER | UPPER
-
-
-@kernel
-def _same(data: np.ndarray, place: int, high: int, word: np.ndarray, size: int) -> bool:
-    """Whether a word stands at `place`, capitals or not as written."""
-    if place + size > high:
-        return False
-    same = 0
-    while same < size and data[place + same] == word[same]:
-        same += 1
-    return same == size
 
 
 @kernel
@@ -139,89 +90,6 @@ def _folded(data: np.ndarray, place: int, high: int, word: np.ndarray, size: int
         if byte != word[i]:
             return False
     return True
-
-
-@kernel
-def _token_at(
-    data: np.ndarray, start: int, stop: int, prefixes: np.ndarray, sizes: np.ndarray, buckets: np.ndarray
-) -> int:
-    """Return where in a run a known token begins, -1 if nowhere."""
-    for place in range(start, stop - 15):
-        if place > start and data[place - 1] != HYPHEN and data[place - 1] != UNDERSCORE:
-            continue
-        pair = np.int64(data[place]) << 8 | np.int64(data[place + 1])
-        for word in range(buckets[pair], buckets[pair + 1]):
-            if _same(data, place, stop, prefixes[word], sizes[word]):
-                return place
-    return -1
-
-
-@kernel
-def _shaped(data: np.ndarray, start: int, stop: int, low: int, high: int, classes: np.ndarray) -> bool:
-    """Whether a run looks like a token that has no beginning of its own: of Telegram, Mailchimp, Discord or Azure."""
-    size = stop - start
-    if size >= 35 and start > low and data[start - 1] == COLON and data[start] == BIG_A:  # 123456789:AA...
-        return start - 1 > low and (classes[data[start - 2]] & DIGIT) != 0
-    if 35 <= size <= 36 and data[start + 32] == HYPHEN:  # 32 digits and -us12
-        return bool(data[start + 33] == SMALL_U and data[start + 34] == SMALL_S)
-    if 23 <= size <= 30 and stop + 8 < high and data[stop] == DOT and data[stop + 7] == DOT:  # M....... .6. 27
-        return bool(BIG_M <= data[start] <= BIG_O)
-    # Three characters, a digit, `Q~`, and the run
-    return bool(start >= low + 5 and data[start - 1] == TILDE and data[start - 2] == BIG_Q)
-
-
-@kernel
-def _runs(
-    data: np.ndarray,
-    starts: np.ndarray,
-    valid: np.ndarray,
-    classes: np.ndarray,
-    prefixes: np.ndarray,
-    sizes: np.ndarray,
-    buckets: np.ndarray,
-    before: np.ndarray,
-    before_sizes: np.ndarray,
-    out: np.ndarray,
-) -> int:
-    """Write down the tokens that tell what they are; return how many, at most as many as there is room for."""
-    n = 0
-    for row in range(len(valid)):
-        if not valid[row]:
-            continue
-        low, high = starts[row], starts[row + 1]
-        free = low  # no run begins before
-        probe = low + MIN_RUN - 1
-        while probe < high:
-            if not classes[data[probe]] & RUN:
-                free = probe + 1
-                probe += MIN_RUN
-                continue
-            start = probe
-            while start > free and classes[data[start - 1]] & RUN:
-                start -= 1
-            stop = probe + 1
-            while stop < high and classes[data[stop]] & RUN:
-                stop += 1
-            free, probe = stop, stop + MIN_RUN
-            if stop - start < MIN_RUN:
-                probe = start + MIN_RUN if start + MIN_RUN > stop else stop + MIN_RUN
-                continue
-            if start > low and data[start - 1] == BACKSLASH and data[start] in (110, 114, 116):  # \n, \r, \t
-                start += 1
-            found = _token_at(data, start, stop, prefixes, sizes, buckets)
-            if found < 0 and start > low and data[start - 1] == DOT:
-                for word in range(len(before_sizes)):
-                    place = start - before_sizes[word]
-                    if place >= low and _same(data, place, high, before[word], before_sizes[word]):
-                        found = place
-            if found < 0 and _shaped(data, start, stop, low, high, classes):
-                found = start
-            if found >= 0:
-                if n == out.shape[1]:
-                    return n
-                out[0, n], out[1, n], out[2, n], out[3, n], out[4, n] = row, TOKEN, found, stop, found
-                n += 1
-    return n
 
 
 @kernel
@@ -277,6 +145,14 @@ def _words(
 
 
 @kernel
+def _call_of_literal(data: np.ndarray, place: int, limit: int, classes: np.ndarray) -> bool:
+    """Whether a name, an opening parenthesis and a quote stand here."""
+    while place < limit and (classes[data[place]] & RUN or data[place] == DOT):
+        place += 1
+    return bool(place + 1 < limit and data[place] == PAREN and classes[data[place + 1]] & QUOTE)
+
+
+@kernel
 def _value_start(data: np.ndarray, place: int, high: int, classes: np.ndarray, leads: np.ndarray) -> int:
     """Walk from within a name over what may part it from its value; return where that begins, -1 if there is none."""
     limit = min(high, place + MAX_NAME)
@@ -291,6 +167,8 @@ def _value_start(data: np.ndarray, place: int, high: int, classes: np.ndarray, l
             if byte == BACKSLASH and place + 1 < limit and not classes[data[place + 1]] & QUOTE:
                 return place
             place += 1
+        elif byte == LESS and place + 1 < limit and data[place + 1] == HYPHEN:  # R: password <- "..."
+            place += 2
         elif byte == LESS and (tags or data[place - 1] == MORE or data[min(place + 1, high - 1)] == SLASH):  # a tag
             while place < limit and data[place] != MORE:
                 place += 1
@@ -320,11 +198,14 @@ def _value_start(data: np.ndarray, place: int, high: int, classes: np.ndarray, l
                 return -1
         elif place > first and classes[byte] & WORD and place + 1 < limit and classes[data[place + 1]] & QUOTE:
             place += 1  # b"...", u"..."
+        elif classes[byte] & WORD and _call_of_literal(data, place, limit, classes):  # []byte("...")
+            while data[place] != PAREN:
+                place += 1
         elif _folded(data, place, high, leads[2], 6) and data[place - 1] == APOSTROPHE:  # &'static str
             place += 6
         else:  # a value, or a word before it: a type, `value=`
             stop = place
-            while stop < limit and (classes[data[stop]] & RUN or data[stop] == AMPERSAND):
+            while stop < limit and classes[data[stop]] & RUN:
                 stop += 1
             after = stop
             while after < limit and (data[after] == SPACE or classes[data[after]] & QUOTE):

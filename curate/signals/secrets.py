@@ -26,8 +26,9 @@ from curate.document import TEXT, Batch, with_columns
 from curate.signals.pii import ReplaceAddresses
 from curate.signals.secret_formats import ENDS, beginnings, tokens
 from curate.signals.secret_names import Span, named
-from curate.signals.secret_places import at_place
-from curate.signals.secret_scan import NAMED, PLACE, PLACES, TOKEN, scan
+from curate.signals.secret_places import PLACES, at_place
+from curate.signals.secret_runs import TOKEN
+from curate.signals.secret_scan import NAMED, PLACE, scan
 from curate.signals.secret_shapes import is_random
 from curate.stage import Stage
 from curate.text.arrow import Strings, strings
@@ -89,7 +90,7 @@ CODE_PRIVACY: tuple[Stage, ...] = (ReplaceSecrets(), ReplaceAddresses(code=True)
 
 def find_secrets(text: Strings) -> Iterator[tuple[int, list[Span]]]:
     """Yield the rows that hold secrets, and these in order, as bytes of the row; no two overlap."""
-    candidates = scan(text, beginnings(), ENDS)
+    candidates = scan(text, beginnings(), ENDS, PLACES)
     order = np.argsort(candidates.rows, kind="stable")
     rows, firsts = np.unique(candidates.rows[order], return_index=True)
     for row, chosen in zip(rows.tolist(), np.split(order, firsts[1:]), strict=False):
