@@ -18,6 +18,7 @@ Input is The Stack's Parquet (v1, v2 or Stack-Edu's own rows), a folder or archi
 each other after most have left, and benchmarks are looked for in what would be trained on.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -28,7 +29,7 @@ from curate.cli import main, print_funnel, show_drift
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
 from curate.corpus import Corpus, Source
-from curate.decontaminate import decontaminate
+from curate.decontaminate import decontaminate, read_benchmarks
 from curate.dedup import STACK, dedup
 from curate.ledger.card import write_card
 from curate.readers import needs_contents, open_source
@@ -58,7 +59,7 @@ def stack_edu(
     against: str | None = None,
     threshold: int | None = None,
     licenses: Literal["permissive", "stack-v2", "any"] = "permissive",
-    languages: tuple[str, ...] = LANGUAGES,
+    languages: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = LANGUAGES,
     max_source_loss: float = 0.95,
     index: str | None = None,
     do_concatenate: Annotated[bool, Parameter(name="--concatenate")] = False,
@@ -77,7 +78,7 @@ def stack_edu(
         against: file or folder of benchmarks in JSONL or Parquet; files that hold one of their items leave.
         threshold: keep rounded scores from here in every language, instead of each language's own.
         licenses: permissive; stack-v2 keeps files without a licence too, as The Stack v2 does; any.
-        languages: to keep, by GitHub's names; the 15 of Stack-Edu and notebooks by default.
+        languages: to keep, by GitHub's names, such as Rust Go C++; the 15 of Stack-Edu and notebooks by default.
         max_source_loss: share of its files that a repository of at least 100 may lose to near-copies unasked; several
             versions of one package lose most.
         index: folder of the files of earlier runs, which these are held against and added to.
@@ -87,6 +88,7 @@ def stack_edu(
         workers: splits at a time.
         limit: read no more than about this many files.
     """
+    check(contents, against, threshold)
     engine = {"ray": ray, "workers": workers}
     opened = open_source(source, kind=kind)
     run((*to_text(opened, contents), *rules(licenses, languages)), opened, f"{output}/1-clean", limit=limit, **engine)
@@ -104,6 +106,20 @@ def stack_edu(
     print(f"the corpus by language: {write_card(output)}")
     if do_concatenate:
         print(concatenate(Corpus(f"{output}/6-corpus"), f"{output}/7-repositories"))
+
+
+def check(contents: str, against: str | None, threshold: int | None) -> None:
+    """Refuse now what would stop the run at its last steps, hours later.
+
+    Raises:
+        ValueError: no such folder of contents, no benchmarks, or no such score.
+    """
+    if contents != "swh" and not Path(contents).is_dir() and "://" not in contents:
+        raise ValueError(f"--contents {contents} is no folder; give one with a file per blob id, a URL, or swh")
+    if threshold is not None and not 0 <= threshold <= 5:
+        raise ValueError(f"--threshold {threshold} keeps all or nothing; scores are 0 to 5")
+    if against is not None:
+        read_benchmarks(against)
 
 
 def to_text(source: Source, contents: str) -> tuple[Stage, ...]:

@@ -9,6 +9,7 @@ hundred that make up nearly all of public code. Two of its distinctions are left
 apart: TSX counts as TypeScript (its group there), and PLSQL, PLpgSQL and TSQL as SQL.
 """
 
+import difflib
 import posixpath
 from collections.abc import Iterable
 
@@ -244,6 +245,19 @@ def by_name(path: str) -> tuple[str, ...]:
 def normal_name(language: str) -> str:
     """Return Linguist's name for a language written otherwise (`c-sharp`, `cpp`, `TSX`); an unknown one as it is."""
     return NAMES.get(language.strip().lower(), language.strip())
+
+
+def asked_name(language: str) -> str:
+    """Return Linguist's name for a language that a user asks for; one that is not in the table as it is.
+
+    Raises:
+        ValueError: it is nearly the name of one in the table (`Pyton`), and no file has such a language.
+    """
+    name = normal_name(language)
+    close = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=0.8)
+    if name not in KIND_OF and close:
+        raise ValueError(f"no file is in the language {language!r}; did you mean {NAMES[close[0]]!r}?")
+    return name
 
 
 def of_kinds(kinds: Iterable[str]) -> frozenset[str]:

@@ -73,20 +73,20 @@ PHRASES = (
     ("mit license", "MIT"),
     ("use of this source code is governed by a bsd-style license", "BSD-3-Clause"),
 )
-NOISE = re.compile(r"[\s*#/;%!-]+")  # white space, and what draws a comment's margin
+NOISE = str.maketrans(dict.fromkeys("*#/;%!-", " "))  # what draws a comment's margin; white space goes with it
 _HINTS = ("licen", "permission", "redistribution", "neither", "domain", "cc0", "attribution", "as-is")
-_PHRASES = tuple((NOISE.sub(" ", phrase), name) for phrase, name in PHRASES)
+_PHRASES = tuple((" ".join(phrase.translate(NOISE).split()), name) for phrase, name in PHRASES)
 
 
 def detect(text: str) -> str:
     """Return the SPDX expression of a licence text, or of a file that states its licence; "" if none that we know."""
-    stated = SPDX.search(text[:HEAD_CHARS])
-    if stated:
-        return _balanced(stated[1])
     head = text[:HEAD_CHARS].lower()
+    stated = _spdx(text, head)
+    if stated:
+        return stated
     if not any(hint in head for hint in _HINTS):
         return ""
-    words = NOISE.sub(" ", head)
+    words = " ".join(head.translate(NOISE).split())
     return next((name for phrase, name in _PHRASES if phrase in words), "")
 
 
@@ -98,7 +98,7 @@ def detect_all(texts: list[str]) -> str:
 def of_file(text: str, repository: str) -> str:
     """Return the licence of a file in a repository with a licence of its own, "" if neither is known."""
     own = detect(text)
-    if own and (not repository or SPDX.search(text[:HEAD_CHARS]) or not is_permissive(own)):
+    if own and (not repository or _spdx(text, text[:HEAD_CHARS].lower()) or not is_permissive(own)):
         return own
     return normal(repository)
 
@@ -106,6 +106,12 @@ def of_file(text: str, repository: str) -> str:
 def is_license_name(name: str) -> bool:
     """Tell whether a name is a licence file's: `LICENSE`, `COPYING.LESSER`, `MIT-LICENSE.txt`; not `license.py`."""
     return LICENSE_NAME.fullmatch(name) is not None and _CODE.search(name) is None
+
+
+def _spdx(text: str, head: str) -> str:
+    """Return what a line of SPDX in the head of a text says, "" if there is none; `head` is it in small letters."""
+    stated = SPDX.search(text[:HEAD_CHARS]) if "spdx-license-identifier:" in head else None
+    return _balanced(stated[1]) if stated else ""
 
 
 def _balanced(expression: str) -> str:

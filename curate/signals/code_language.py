@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.code.detect import detect
-from curate.code.languages import STACK_EDU, normal_name
+from curate.code.languages import STACK_EDU, asked_name, normal_name
 from curate.document import TEXT, Batch, with_columns
 from curate.stage import mark
 
@@ -45,9 +45,16 @@ class CodeLanguage:
 
 @dataclass(frozen=True)
 class KeepLanguages:
-    """Mark the rows of other languages, and of none, with `code.language`."""
+    """Mark the rows of other languages, and of none, with `code.language`.
+
+    Attributes:
+        languages: in Linguist's names or what it takes for them (`python`, `c-sharp`); else ValueError (`Pyton`).
+    """
 
     languages: tuple[str, ...] = STACK_EDU
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "languages", tuple(map(asked_name, self.languages)))
 
     def __call__(self, batch: Batch) -> Batch:
         if "language" not in batch.schema.names:

@@ -9,8 +9,9 @@ than 1,024 characters or with more than half of it matched:
     hex        (?:\\b(?:0x|\\\\x)?[0-9a-fA-F]{2}(?:,|\\b\\s*)){8,}
     Unicode    (?:\\\\u[0-9a-fA-F]{4}){8,}
 
-The kernel here finds what they find (the tests hold it against `re`), in one pass of compiled code. The first also
-matches a list of short words, one a line: that is the published rule.
+The kernels here find what they find (the tests hold them against `re`). A match is a long run of few letters, so of
+every 64 bytes, or 23, one is read until it can lie in such a run. The first also matches a list of short words, one a
+line: that is the published rule.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ import pyarrow as pa
 from curate.document import TEXT, Batch
 from curate.signals.ratio import ratio
 from curate.text.arrow import strings
-from curate.text.kernel import kernel
+from curate.text.kernel import inner, kernel
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,26 @@ class Encoded:
 
 
 MIN_BASE64, MIN_ITEMS = 64, 8
-BASE64, HEX, WORD, BLANK = 1, 2, 4, 8
+MIN_RUN = 3 * MIN_ITEMS - 1  # bytes of the shortest match of the second or third: `ab ab ab ab ab ab ab ab`
+BASE64, HEX, WORD, BLANK, ITEM = 1, 2, 4, 8, 16
 _CLASSES = np.zeros(256, np.uint8)
 _CLASSES[list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/\n=")] |= BASE64
 _CLASSES[list(b"0123456789abcdefABCDEF")] |= HEX
 _CLASSES[list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] |= WORD
 _CLASSES[128:] |= WORD  # most letters of other scripts; their punctuation hardly stands beside hexadecimal digits
 _CLASSES[list(b" \t\n\r\f\v\x1c\x1d\x1e\x1f")] |= BLANK
+_CLASSES[list(b"0123456789abcdefABCDEFxu,\\ \t\n\r\f\v\x1c\x1d\x1e\x1f")] |= ITEM  # of the second and the third
 BACKSLASH, ZERO, SMALL_X, SMALL_U, COMMA = 0x5C, 0x30, 0x78, 0x75, 0x2C
 
 
-@kernel
+@inner
 def _boundary(data: np.ndarray, place: int, start: int, stop: int, classes: np.ndarray) -> bool:
     before = place > start and (classes[data[place - 1]] & WORD) != 0
     after = place < stop and (classes[data[place]] & WORD) != 0
     return before != after
 
 
-@kernel
+@inner
 def _hex_item(data: np.ndarray, place: int, start: int, stop: int, classes: np.ndarray) -> int:
     """Return where one item of the second expression that begins at `place` ends, -1 if there is none."""
     if not _boundary(data, place, start, stop, classes):
@@ -79,7 +82,7 @@ def _hex_item(data: np.ndarray, place: int, start: int, stop: int, classes: np.n
     return place
 
 
-@kernel
+@inner
 def _escape(data: np.ndarray, place: int, stop: int, classes: np.ndarray) -> bool:
     if place + 6 > stop or data[place] != BACKSLASH or data[place + 1] != SMALL_U:
         return False
@@ -87,6 +90,37 @@ def _escape(data: np.ndarray, place: int, stop: int, classes: np.ndarray) -> boo
     for i in range(place + 2, place + 6):
         digits += (classes[data[i]] & HEX) != 0
     return digits == 4
+
+
+@inner
+def _run(data: np.ndarray, probe: int, free: int, stop: int, classes: np.ndarray, kind: int) -> tuple[int, int]:
+    """Return (start, end) of the run of one class around a byte that is of it; it begins not before `free`."""
+    start, end = probe, probe + 1
+    while start > free and classes[data[start - 1]] & kind:
+        start -= 1
+    while end < stop and classes[data[end]] & kind:
+        end += 1
+    return start, end
+
+
+@inner
+def _hex_match(data: np.ndarray, place: int, start: int, stop: int, classes: np.ndarray) -> int:
+    """Return where a match of the second expression that begins at `place` ends, `place` if there is none."""
+    items, end = 0, place
+    while True:
+        after = _hex_item(data, end, start, stop, classes)
+        if after < 0:
+            return end if items >= MIN_ITEMS else place
+        items, end = items + 1, after
+
+
+@inner
+def _escapes(data: np.ndarray, place: int, stop: int, classes: np.ndarray) -> int:
+    """Return where a match of the third expression that begins at `place` ends, `place` if there is none."""
+    items, end = 0, place
+    while _escape(data, end, stop, classes):
+        items, end = items + 1, end + 6
+    return end if items >= MIN_ITEMS else place
 
 
 @kernel
@@ -97,33 +131,37 @@ def _scan(
         if not valid[row]:
             continue
         start, stop = starts[row], starts[row + 1]
-        run = start  # where the present run of base64's letters began
-        free_hex, free_escape = start, start  # where the next match may begin
-        for place in range(start, stop + 1):
-            if place == stop or not classes[data[place]] & BASE64:
-                if place - run >= MIN_BASE64:
-                    total[row] += place - run
-                    longest[row] = max(longest[row], place - run)
-                run = place + 1
-            if place == stop:
-                break
-            hexadecimal = (classes[data[place]] & HEX) != 0 or data[place] == BACKSLASH
-            if hexadecimal and place >= free_hex:
-                items, end = 0, place
-                while True:
-                    after = _hex_item(data, end, start, stop, classes)
-                    if after < 0:
-                        break
-                    items, end = items + 1, after
-                if items >= MIN_ITEMS:
-                    total[row] += end - place
-                    longest[row] = max(longest[row], end - place)
-                    free_hex = end
-            if data[place] == BACKSLASH and place >= free_escape:
-                items, end = 0, place
-                while _escape(data, end, stop, classes):
-                    items, end = items + 1, end + 6
-                if items >= MIN_ITEMS:
-                    total[row] += end - place
-                    longest[row] = max(longest[row], end - place)
-                    free_escape = end
+        free, probe = start, start + MIN_BASE64 - 1
+        while probe < stop:
+            if not classes[data[probe]] & BASE64:
+                free, probe = probe + 1, probe + MIN_BASE64
+                continue
+            first, end = _run(data, probe, free, stop, classes, BASE64)
+            if end - first >= MIN_BASE64:
+                total[row] += end - first
+                longest[row] = max(longest[row], end - first)
+            free, probe = end, end + MIN_BASE64
+        free, probe = start, start + MIN_RUN - 1
+        while probe < stop:
+            if not classes[data[probe]] & ITEM:
+                free, probe = probe + 1, probe + MIN_RUN
+                continue
+            first, end = _run(data, probe, free, stop, classes, ITEM)
+            free, probe = end, end + MIN_RUN
+            if end - first < MIN_RUN:
+                continue
+            free_hex, free_escape = first, first  # where the next match may begin
+            for place in range(first, end):
+                kind = classes[data[place]]
+                if not (kind & HEX or data[place] == BACKSLASH):
+                    continue
+                if place >= free_hex:
+                    after = _hex_match(data, place, start, stop, classes)
+                    total[row] += after - place
+                    longest[row] = max(longest[row], after - place)
+                    free_hex = max(free_hex, after)
+                if data[place] == BACKSLASH and place >= free_escape:
+                    after = _escapes(data, place, stop, classes)
+                    total[row] += after - place
+                    longest[row] = max(longest[row], after - place)
+                    free_escape = max(free_escape, after)

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curate.code.license_text import detect, of_file
+from curate.code.license_text import HEAD_CHARS, detect, of_file
 from curate.code.spdx import is_permissive, join, license_type
 from curate.document import TEXT, Batch
 from curate.signals.repository_licenses import Repositories, load
@@ -41,7 +42,8 @@ class License:
         known = load(self.repositories) if self.repositories else None
         stated: list[str | None] = []
         types: list[str | None] = []
-        for row in zip(*(_column(batch, name) for name in (TEXT, *_SAID)), strict=True):
+        heads = pc.utf8_slice_codeunits(batch[TEXT], 0, HEAD_CHARS).to_pylist()
+        for row in zip(heads, *(_column(batch, name) for name in _SAID), strict=True):
             text, *said = row
             found = None if text is None else of_file(text, _repository(said, known))
             stated.append(found)

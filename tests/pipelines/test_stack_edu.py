@@ -164,3 +164,29 @@ def test_the_card_and_the_repositories_are_written(out: Path) -> None:
     (repository,) = Corpus(str(out / "7-repositories")).table().to_pylist()
     assert repository["text"].startswith("<repo_name>lessons<file_sep>client.py\n")
     assert repository["num_files"] == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--languages", "Pyton", "did you mean 'Python'"),
+        ("--against", "nowhere", "nowhere does not exist"),
+        ("--contents", "nowhere", "--contents nowhere is no folder"),
+        ("--threshold", "9", "scores are 0 to 5"),
+    ],
+)
+def test_a_slip_is_told_before_the_first_file_is_read(tmp_path: Path, option: str, value: str, told: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text(LESSON)
+    command = [
+        sys.executable,
+        "pipelines/stack_edu.py",
+        "--input",
+        str(tmp_path / "in"),
+        "--output",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run([*command, option, value], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert not (tmp_path / "o").exists()

@@ -25,3 +25,9 @@ def test_other_languages_are_marked():
     assert found["dropped_by"].to_pylist() == [None, None, *[["code.language"]] * 3]
     with pytest.raises(KeyError, match="no column 'language'"):
         KeepLanguages()(ROWS.select(["text"]))
+
+
+def test_languages_are_asked_for_in_any_usual_name_and_a_slip_is_told_before_a_file_is_read():
+    assert KeepLanguages(("python", "c-sharp", "Raku")).languages == ("Python", "C#", "Raku")
+    with pytest.raises(ValueError, match="did you mean 'Python'"):
+        KeepLanguages(("Pyton",))
