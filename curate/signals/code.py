@@ -31,7 +31,6 @@ from curate.document import TEXT, Batch
 from curate.signals.by_language import KeepByLanguage
 from curate.signals.ratio import Columns, ratio
 from curate.stage import Rule
-from curate.text.pages import Pages
 
 TEXT_NAME = (
     r"(?i)(requirement[^/]*$|(^|/)(readme|notes|todo|description|cmakelists)(\.[^/.]*)?$)"  # StarCoder2, section 2.1
@@ -39,9 +38,8 @@ TEXT_NAME = (
 XML = "<?xml version="  # in the first 100 characters; StarCoder, section 3.2
 
 
-def layout(pages: Pages) -> Columns:
+def layout(counts: Mapping[str, np.ndarray]) -> Columns:
     """Measure line lengths and the share of letters; lines include the empty ones, as in `str.splitlines`."""
-    counts = pages.counts
     return {
         "code.lines": counts["lines"],
         "code.mean_line_length": ratio(counts["line_chars"], counts["lines"]),

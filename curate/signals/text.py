@@ -14,6 +14,7 @@ import pyarrow as pa
 from curate.document import TEXT, Batch
 from curate.signals import c4, code, fineweb, gopher, repetition
 from curate.signals.ratio import Columns
+from curate.text.layout import read_layout
 from curate.text.pages import Pages, read_pages
 
 GROUPS: Mapping[str, Callable[[Pages], Columns]] = {
@@ -21,7 +22,7 @@ GROUPS: Mapping[str, Callable[[Pages], Columns]] = {
     "gopher": gopher.quality,
     "c4": c4.page,
     "fineweb": fineweb.quality,
-    "code": code.layout,
+    "code": lambda pages: code.layout(pages.counts),
 }
 ENGLISH = ("repetition", "gopher", "c4", "fineweb")  # the order of FineWeb's chain
 
@@ -42,6 +43,8 @@ class TextSignals:
             raise ValueError(f"no group of text signals is called {unknown[0]!r}; there are {', '.join(GROUPS)}")
 
     def __call__(self, batch: Batch) -> Mapping[str, pa.Array]:
+        if self.groups == ("code",):  # asks lines and letters only, no words
+            return columns(code.layout(read_layout(batch[TEXT])))
         pages = read_pages(batch[TEXT])
         found: Columns = {}
         for name in self.groups:
