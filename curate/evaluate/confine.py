@@ -8,7 +8,8 @@ In this order, before a line of the program is read:
 2. a new root: an empty file system of limited size that is the program's working directory, and read-only views of
    Python and the system's libraries; the old root is unmounted, so nothing else of this machine has a name any more;
 3. root becomes a user id of this sandbox alone, every capability goes, and no way leads back (no_new_privs);
-4. limits on processor time, memory, file size, processes and open files.
+4. a filter of system calls, see `curate.evaluate.syscalls`;
+5. limits on processor time, memory, file size, processes and open files.
 
 The program runs as process 2 of its own process namespace. When process 1 ends, or its parent dies, the kernel ends
 all of them. What the program is to prove comes through a pipe: a token that is written only after the last test.
@@ -16,12 +17,14 @@ all of them. What the program is to prove comes through a pipe: a token that is 
 # ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH112, PTH114, PTH115, PTH120, PTH123, PTH211
 # pathlib would take longer to load than the sandbox takes to make
 
+import contextlib
 import ctypes
 import json
 import os
 import platform
 import resource
 import signal
+import struct
 import sys
 import traceback
 import types
@@ -37,7 +40,8 @@ CLONE = {
 }
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
+SECCOMP_MODE_FILTER = 2
 CAPABILITY_VERSION_3 = 0x20080522
 SYSCALLS = {"x86_64": {"pivot_root": 155, "capset": 126}, "aarch64": {"pivot_root": 41, "capset": 91}}
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000  # the same number on every architecture since Linux 5.12
@@ -132,6 +136,15 @@ def die_with_parent() -> None:
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
+def refuse(steps: bytes) -> None:
+    """Hand the kernel a filter of system calls; it holds for all that this process starts."""
+    if not steps:
+        raise OSError(f"no filter of system calls for {platform.machine()}")
+    program = struct.pack("HxxxxxxP", len(steps) // 8, ctypes.addressof(kept := ctypes.create_string_buffer(steps)))
+    check(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0), "seccomp")
+    del kept  # alive until the kernel has copied it
+
+
 def run(program: str, tests: str, helpers: str, entry_point: str) -> None:
     """Execute a program, then its tests where the program's names do not reach: they see the real builtins.
 
@@ -168,19 +181,28 @@ def lock_in(order: "dict[str, typing.Any]", report: int) -> None:
     drop_privileges(order["user"])
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     die_with_parent()  # after the change of user, which forgets it
+    refuse(bytes.fromhex(order["refused"]))
 
 
 def judge(order: "dict[str, typing.Any]", report: int) -> None:
-    """Be the program: set the limits, run it, and write the token when all its tests are behind it."""
+    """Be the program: set the limits, run it, and write the token when all its tests are behind it.
+
+    What it forks comes to the same end, and must neither prove nor report anything a second time.
+    """
+    leave, identity, program = os._exit, os.getpid, os.getpid()
     try:
         limit(order["limits"])
         run(order["program"], order["tests"], order["helpers"], order["entry_point"])
-        sys.stdout.flush()
+        if identity() != program:
+            leave(0)
         os.write(report, order["token"].encode())
     except BaseException:  # noqa: BLE001  whatever a program raises, SystemExit too, it has failed
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+        if identity() == program:
+            traceback.print_exc()
+        leave(1)
+    with contextlib.suppress(Exception):  # it may have closed or replaced its stdout, which is no failure
+        sys.stdout.flush()
+    leave(0)
 
 
 def end(status: int) -> None:

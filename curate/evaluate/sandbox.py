@@ -8,19 +8,23 @@ What a program finds (Linux; `curate.evaluate.confine` does it, as root or as an
 - files: an empty folder of limited size, /dev/null, and Python and the system's libraries read-only. No other file of
   this machine has a name there: nothing can be deleted, and no secret read;
 - network: none, not even localhost. Processes: only its own; all of them end with it. No environment, no input;
-- limits: seconds of processor and of clock, memory, disk, number of processes, open files, bytes of output.
+- limits: seconds of processor and of clock, memory of each process and of all together, disk, number of processes,
+  open files, bytes of output; system calls that get round these are refused (`curate.evaluate.syscalls`).
 
 Where a kernel or a container does not allow namespaces, nothing is run: `Sandbox` raises and says why. `unsafe=True`
 runs there all the same, in a process group of its own with the limits and an empty environment; it then keeps a
 careless program from harm, not a hostile one, which can reach the network and every file that you can.
 
 A program passes when its last test is behind it and a token comes back through a pipe: sys.exit(0) or os._exit(0)
-before that fails, and so does a change to the builtins that tests rely on. A program that looks for the token in its
-own process can forge it; models do not, but do not use this to judge people.
+before that fails, and so does a change to the builtins that tests rely on. What answers True to every == passes tests
+that ask nothing else, here as in HumanEval's own harness: a pass is what the tests say. A program that looks for the
+token in its own process, through frames or the garbage collector, can forge it: contained all the same, but do not
+reward a model by training on this verdict, and do not judge people by it.
 """
 
 import json
 import os
+import platform
 import secrets
 import selectors
 import signal
@@ -30,15 +34,19 @@ import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from curate.evaluate.syscalls import filter_program
+
 CONFINE = Path(__file__).with_name("confine.py")
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")  # read-only inside
 TAIL = 2000  # bytes of output that an outcome keeps
+LOOK_S = 0.1  # between looks at how much memory all processes of a program hold
 FIRST_USER = 2**30  # a user id of its own for each sandbox that root starts, so that its processes are counted alone
 
 
@@ -46,7 +54,7 @@ FIRST_USER = 2**30  # a user id of its own for each sandbox that root starts, so
 class Limits:
     wall_s: float = 20.0
     cpu_s: int = 5  # HumanEval's own harness allows 3 s of wall clock on an idle machine
-    memory_bytes: int = 2**30  # of address space, for each process
+    memory_bytes: int = 2**30  # of address space for each process, and held by all together
     disk_bytes: int = 64 * 2**20
     num_processes: int = 8
     num_files: int = 64  # open at a time
@@ -98,6 +106,7 @@ class Sandbox:
         self._numbers = count()
 
     def __enter__(self) -> Self:
+        require_system(sys.platform, contained=self.contained)
         self._place = tempfile.TemporaryDirectory(prefix="curate-sandbox-")
         self.folder = self._place.name
         try:
@@ -112,7 +121,7 @@ class Sandbox:
 
     def run_all(self, programs: Iterable[Program], *, workers: int | None = None) -> list[Outcome]:
         """Run programs side by side, one for each processor by default."""
-        with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(workers or processors()) as pool:
             return list(pool.map(self.run, programs))
 
     def run(self, program: Program) -> Outcome:
@@ -127,6 +136,7 @@ class Sandbox:
             "read_only": read_only(),
             "disk_bytes": self.limits.disk_bytes,
             "limits": self.limits.rlimits(),
+            "refused": filter_program(platform.machine()).hex(),
             "user": FIRST_USER + os.getpid() * 256 % FIRST_USER + number % 256,
             "token": token,
         }
@@ -152,9 +162,9 @@ class Sandbox:
     def _watch(self, process: subprocess.Popen[bytes], report: IO[bytes], order: bytes, token: str) -> Outcome:
         assert process.stdin is not None
         assert process.stdout is not None
-        with process.stdin:
+        with suppress(BrokenPipeError), process.stdin:  # who did not live to read it has said why
             process.stdin.write(order)
-        told, output, limit = _collect(report, process.stdout, self.limits)
+        told, output, limit = _collect(process.pid, report, process.stdout, self.limits)
         _kill(process)
         shown = output[-TAIL:].decode("utf-8", "replace")
         state, _, proof = told.decode("utf-8", "replace").partition("\n")
@@ -170,6 +180,40 @@ class Sandbox:
         return Outcome(False, limit or died or "".join(last) or "ended before its tests did", shown)
 
 
+def require_system(system: str, *, contained: bool) -> None:
+    """Raise where programs cannot run at all, or not contained; `system` is as sys.platform names it."""
+    if contained and system != "linux":
+        raise RuntimeError(
+            f"programs can be contained on Linux only, whose namespaces shut them in; this is {system}. Evaluate code "
+            "in a Linux virtual machine or container, or leave the code suite out; --unsafe-sandbox runs the programs "
+            "with your own rights"
+        )
+    if system == "win32":
+        raise RuntimeError("programs cannot be limited on Windows; evaluate code in WSL 2 or a Linux virtual machine")
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def held_memory(process: int) -> int:
+    """Return the bytes of memory that a process and all below it hold, without what they share with files.
+
+    Who loses its parent inside becomes a child of the sandbox's process 1, so none is missed.
+    """
+    held = 0
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+        children = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0
+    for line in status.splitlines():
+        if line.startswith(("RssAnon:", "RssShmem:")):
+            held += int(line.split()[1]) * 1024
+    return held + sum(held_memory(int(child)) for child in " ".join(children).split())
+
+
 def read_only() -> list[str]:
     """Return what a program may see: the system's libraries and this Python without its installed packages."""
     prefixes = sorted({os.path.realpath(prefix) for prefix in (sys.base_prefix, sys.base_exec_prefix)})
@@ -177,25 +221,29 @@ def read_only() -> list[str]:
     return [path for path in (*SYSTEM, *apart) if Path(path).exists()]
 
 
-def _collect(report: IO[bytes], output: IO[bytes], limits: Limits) -> tuple[bytes, bytes, str | None]:
+def _collect(process: int, report: IO[bytes], output: IO[bytes], limits: Limits) -> tuple[bytes, bytes, str | None]:
     """Read both pipes to their ends; return what came, and the limit that ended it."""
-    deadline = time.monotonic() + limits.wall_s
-    parts: dict[int, bytearray] = {report.fileno(): bytearray(), output.fileno(): bytearray()}
+    deadline, look, reached = time.monotonic() + limits.wall_s, time.monotonic() + LOOK_S, None
+    told, shown = bytearray(), bytearray()
     with selectors.DefaultSelector() as ready:
-        for pipe in (report, output):
-            ready.register(pipe, selectors.EVENT_READ)
-        while ready.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return *map(bytes, parts.values()), f"{limits.wall_s:g} s of wall clock"  # type: ignore[return-value]
-            for key, _ in ready.select(left):
+        ready.register(report, selectors.EVENT_READ, told)
+        ready.register(output, selectors.EVENT_READ, shown)
+        while ready.get_map() and reached is None:
+            for key, _ in ready.select(min(LOOK_S, max(deadline - time.monotonic(), 0))):
                 piece = os.read(key.fd, 65536)
-                parts[key.fd] += piece
+                key.data.extend(piece)
                 if not piece:
                     ready.unregister(key.fileobj)
-            if sum(map(len, parts.values())) > limits.output_bytes:
-                return *map(bytes, parts.values()), f"{limits.output_bytes} bytes of output"  # type: ignore[return-value]
-    return *map(bytes, parts.values()), None  # type: ignore[return-value]
+            now = time.monotonic()
+            if now >= deadline:
+                reached = f"{limits.wall_s:g} s of wall clock"
+            elif len(told) + len(shown) > limits.output_bytes:
+                reached = f"{limits.output_bytes} bytes of output"
+            elif now >= look:
+                look = now + LOOK_S
+                if held_memory(process) > limits.memory_bytes:
+                    reached = f"{limits.memory_bytes} bytes of memory in all its processes"
+    return bytes(told), bytes(shown), reached
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.evaluate.sandbox import FIRST_USER, Limits, Program, Sandbox, read_only
+from curate.evaluate.sandbox import FIRST_USER, Limits, Program, Sandbox, read_only, require_system
+from curate.evaluate.syscalls import filter_program
 
 SMALL = Limits(wall_s=60.0, cpu_s=1, memory_bytes=2**28, disk_bytes=2**22, num_processes=6, output_bytes=2**16)
 
@@ -145,6 +146,121 @@ def test_it_is_nobody_with_no_way_back(sandbox):
         "assert libc.prctl(39, 0, 0, 0, 0) == 1"  # PR_GET_NO_NEW_PRIVS
     )
     assert sandbox.run(Program(inside, "")).passed
+
+
+C = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+ERROR = "os.strerror(ctypes.get_errno())"
+SEGMENTS = (  # attached, filled and let go: no limit of a process counts them any more
+    f"{C}libc.shmat.restype = ctypes.c_void_p\nfor n in range(8):\n"
+    f"    segment = libc.shmget(0, 2**26, 0o1600)\n    assert segment >= 0, {ERROR}\n"
+    "    ctypes.memset(ctypes.c_void_p(libc.shmat(segment, None, 0)), 1, 2**26)"
+)
+FAMILY = (
+    "import os, time\nfor n in range(4):\n    if os.fork() == 0:\n"
+    "        block = bytearray(b'x') * (100 * 2**20)\n        time.sleep(9)\ntime.sleep(9)"
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (SEGMENTS, "Operation not permitted"),
+        ("import os\nos.memfd_create('files in memory')", "Operation not permitted"),
+        (FAMILY, "268435456 bytes of memory in all its processes"),
+        (f"{C}assert libc.unshare(0x10020000) == 0, {ERROR}", "Operation not permitted"),  # a user namespace of its own
+        (f"{C}assert libc.syscall(56, 0x10000011, 0, 0, 0, 0) >= 0, {ERROR}", "Operation not permitted"),  # clone
+        ("import mmap\nmmap.mmap(-1, 10 * 2**30, flags=0x4022)", "Cannot allocate memory"),  # MAP_NORESERVE
+        ("for n in range(5000): open(str(n), 'w').close()", "No space left on device"),
+    ],
+)
+def test_memory_has_no_other_way_in(sandbox, program, reason):
+    outcome = sandbox.run(Program(program, "assert True"))
+    assert not outcome.passed
+    assert reason in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "libc.ptrace(16, 1, 0, 0)",  # PTRACE_ATTACH
+        "libc.syscall(425, 4, ctypes.create_string_buffer(128))",  # io_uring_setup
+        "libc.socket(40, 1, 0)",  # AF_VSOCK: a virtual machine's line to its host
+        "libc.setns(0, 0)",
+        "libc.syscall(435, 0, 0)",  # clone3
+        "libc.mount(b'none', b'/work', b'tmpfs', 0, b'size=1g')",
+    ],
+)
+def test_calls_that_lead_past_the_namespaces_are_refused(sandbox, call):
+    outcome = sandbox.run(Program(f"{C}assert {call} == -1\nprint({ERROR})", ""))
+    assert outcome.passed
+    refusals = ("Operation not permitted", "Function not implemented", "Address family not supported")
+    assert outcome.output.startswith(refusals)
+
+
+def test_no_keyring_of_the_user_outside_can_be_reached(sandbox):
+    number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+    assert sandbox.run(Program(f"{C}assert libc.syscall({number}, 0, -3, 0) == -1", "")).passed  # the session's
+
+
+def test_links_and_devices_lead_nowhere(sandbox, tmp_path):
+    (tmp_path / "secret").write_text("hunter2")
+    for line, reason in (
+        (f"os.symlink('/../..{tmp_path}/secret', 'link'); open('link')", "No such file"),
+        ("os.link('/usr/bin/env', 'link')", "cross-device"),
+        ("os.mknod('memory', 0o20666, os.makedev(1, 1))", "Operation not permitted"),
+        ("os.kill(1, 9); os.kill(-1, 9)", "killed by SIGKILL|ended before|No such process"),
+    ):
+        outcome = sandbox.run(Program(f"import os\n{line}", ""))
+        assert not outcome.passed
+        assert any(part in outcome.reason for part in reason.split("|")), outcome.reason
+
+
+def test_it_inherits_no_open_file_but_its_report(sandbox):
+    look = "import os, stat\nkinds = []\nfor n in range(256):\n    try: kinds.append(os.fstat(n).st_mode)\n"
+    look += "    except OSError: pass"
+    judge = "assert len(kinds) <= 5 and all(stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) for kind in kinds)"
+    assert sandbox.run(Program(look, judge)).passed
+
+
+@pytest.mark.parametrize("line", ["sys.stdout.close()", "sys.stdout = None", "os.close(1); os.close(2)"])
+def test_a_right_program_may_close_its_output(sandbox, line):
+    assert sandbox.run(Program(f"import os, sys\n{line}", "assert True")).passed
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "killed by SIGSEGV"),
+        ("import sys\nsys.setrecursionlimit(10**9)\ndef f(): f()\nf()", ""),
+        ("import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", "killed by SIGKILL"),
+        ("import sys\nwhile True: sys.stderr.write('x' * 999)", "65536 bytes of output"),
+        ("import sys\nsys.settrace(lambda *a: 1 / 0)", "ZeroDivisionError"),
+        ("class E(Exception):\n    def __str__(self): import os; os._exit(0)\nraise E", "ended before its tests did"),
+        ("\0", "null bytes"),
+        ("text = '\ud800'", ""),
+    ],
+)
+def test_what_dies_in_odd_ways_fails(sandbox, program, reason):
+    outcome = sandbox.run(Program(program, "assert False"))
+    assert not outcome.passed
+    assert reason in outcome.reason
+
+
+def test_what_equals_everything_passes_tests_that_only_compare(sandbox):
+    """By definition: HumanEval's verdict is that its asserts hold, and its own harness says so too."""
+    always = "class Any:\n    def __eq__(self, other): return True\ndef one(x): return Any()"
+    assert sandbox.run(Program(always, "def check(candidate):\n    assert candidate(1) == 1", "one")).passed
+    assert not sandbox.run(Program(always, "def check(candidate):\n    assert candidate(1) < 2", "one")).passed
+
+
+def test_other_systems_are_told_plainly():
+    with pytest.raises(RuntimeError, match=r"on Linux only.*this is darwin.*--unsafe-sandbox"):
+        require_system("darwin", contained=True)
+    with pytest.raises(RuntimeError, match="WSL"):
+        require_system("win32", contained=False)
+    require_system("darwin", contained=False)
+    require_system("linux", contained=True)
+    assert filter_program("riscv64") == b""
 
 
 CHECK = "def check(candidate):\n    assert abs(candidate(1) - 1) < 1e-6"
