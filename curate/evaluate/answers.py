@@ -7,7 +7,8 @@ GSM8K (Cobbe et al. 2021): five solved examples, then "strict" takes the number 
 of the text, compared without commas, dollar signs and a final full stop; as lm-evaluation-harness' `gsm8k`.
 TriviaQA (Joshi et al. 2017): the text up to a line's end is right when it equals one of the answer's names in lower
 case without punctuation, articles and surplus space (SQuAD's normalisation, as lighteval's
-`quasi_exact_match_triviaqa`); the harness stops at "." and "," too and keeps articles, which gives a little less.
+`quasi_exact_match_triviaqa`). The harness adds a "?" to the question, stops at "." and "," too and keeps articles; its
+suite here does as it does.
 """
 
 import re
@@ -50,6 +51,15 @@ GSM8K = Decoding(max_new_tokens=256, stop=("Question:", "</s>", "<|im_end|>"))
 TRIVIAQA = Decoding(max_new_tokens=20, stop=("\n", "Question:"))  # 20: SmolLM's generation_size
 
 
+TRIVIAQA_HARNESS = Decoding(max_new_tokens=256, stop=("\n", ".", ","))
+
+
+def trivia_asked(row: Mapping[str, Any]) -> Written:
+    """Ask TriviaQA as the harness does, "?" after whatever the question ends with."""
+    plain = trivia(row)
+    return Written(plain.prompt.removesuffix("\nAnswer:") + "?\nAnswer:", plain.right, plain.shown)
+
+
 def right_number(text: str, asked: Written) -> dict[str, bool]:
     """Say whether a text reaches the number, by both ways to read it off."""
     wanted = bare_number(asked.right[0])
@@ -67,6 +77,12 @@ def bare_number(text: str) -> str:
 
 def right_name(text: str, asked: Written) -> dict[str, bool]:
     return {"exact_match": normal(text) in {normal(name) for name in asked.right}}
+
+
+def right_alias(text: str, asked: Written) -> dict[str, bool]:
+    """Judge as the harness: equal but for case, punctuation and space in front."""
+    names = {name.lower().translate(WITHOUT) for name in asked.right}
+    return {"exact_match": text.lstrip().lower().translate(WITHOUT) in names}
 
 
 def normal(text: str) -> str:

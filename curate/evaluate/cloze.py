@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from curate.evaluate.data import read_rows
 from curate.evaluate.items import Item
-from curate.evaluate.tasks import read_rows
 
 CHOICES = 4
 CONTEXT_CHARS, CONTINUATION_CHARS = 400, 80  # of a cloze item: some sentences, then about one line

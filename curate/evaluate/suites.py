@@ -50,6 +50,7 @@ def evaluate(
     device: str | None = None,
     dtype: Dtype = "float32",
     unsafe_sandbox: bool = False,
+    allow_missing: bool = False,
 ) -> Results:
     """Measure a Hugging Face model and write all it did into `out` (the model's folder by default).
 
@@ -59,16 +60,21 @@ def evaluate(
         data: folder of the tasks' files, or "hub".
         texts: held-out texts by domain, for bits per byte.
         limit: take only the first items of each task (of each subject) and the first texts of each domain.
-        shots: examples before each question, where the task has a file of them; each task's own number by default.
+        shots: examples before each question, of tasks that have a file of them; each task's own number by default.
         samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
         unsafe_sandbox: run programs even where this machine cannot contain them.
+        allow_missing: leave out, and name on stderr, the tasks whose files the folder lacks.
 
     Returns: {"arc_easy": {"num_items": 200, "chance": 0.25, "acc": {"value": 0.27, "stderr": 0.03}, ...}, ...}
     """
     if not suites and not tasks and not texts:
         raise ValueError("nothing to evaluate on; give suites, tasks, texts or several of them")
-    if tasks:
-        require_data(tasks, data)
+    there = require_data(tasks, data, num_shots=shots, allow_missing=allow_missing) if tasks else []
+    if left_out := [task.name for task in tasks if task not in there]:
+        print(f"left out, no file in {data}: {', '.join(left_out)}", file=sys.stderr)
+    if any(isinstance(task, Code) for task in there):
+        with Sandbox(unsafe=unsafe_sandbox):
+            pass  # a machine that cannot contain programs says so now, not after hours
     if threads is not None:
         torch.set_num_threads(threads)
     model, tokenizer = load(model_dir, device, dtype)
@@ -83,7 +89,7 @@ def evaluate(
     answers: list[dict[str, Any]] = []
     for suite in suites:
         items += _likelihood(model, tokenizer, suite.name, suite.items(limit), results)
-    for task in tasks:
+    for task in there:
         started = time.monotonic()
         if isinstance(task, Likelihood):
             asked = task.items(data, limit=limit, num_shots=shots)

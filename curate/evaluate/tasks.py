@@ -15,89 +15,33 @@ are the first of their file, not drawn anew for each item (the harness' `sampler
 one reading of them and makes models comparable item by item; and a limit takes the first items, not a shuffled sample.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from curate.evaluate import forms
-from curate.evaluate.answers import GSM8K, TRIVIAQA, Written, arithmetic, right_name, right_number, trivia
+from curate.evaluate.answers import (
+    GSM8K,
+    TRIVIAQA,
+    TRIVIAQA_HARNESS,
+    Written,
+    arithmetic,
+    right_alias,
+    right_name,
+    right_number,
+    trivia,
+    trivia_asked,
+)
 from curate.evaluate.code import Problem, humaneval, mbpp
+from curate.evaluate.data import HUB, Data
 from curate.evaluate.generate import Decoding
 from curate.evaluate.items import Item
 from curate.evaluate.questions import Question, question
 
-HUB = "hub"
-HUB_URL = "hf://datasets"
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Data:
-    """Rows by file name in a folder, and by "owner/name config split" on the hub."""
-
-    names: tuple[str, ...]
-    hub: str = ""
-
-    def rows(self, folder: str | os.PathLike[str], hub_url: str = HUB_URL) -> list[dict[str, Any]]:
-        """Read all rows.
-
-        Raises:
-            FileNotFoundError: the folder has no file of these names.
-            ValueError: a line is not JSON.
-        """
-        if folder == HUB:
-            return hub_rows(self.hub, hub_url)
-        found = self.file(folder)
-        if found is None:
-            files = " or ".join(f"{name}.jsonl" for name in self.names)
-            raise FileNotFoundError(f"{folder} has no {files}; name the folder of the benchmarks with --data")
-        return read_rows(found)
-
-    def file(self, folder: str | os.PathLike[str]) -> Path | None:
-        paths = (Path(folder, name + ending) for name in self.names for ending in (".jsonl", ".parquet"))
-        return next((path for path in paths if path.exists()), None)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        return rows
-    return list(_json_lines(path))
-
-
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number} is not JSON ({error}); the file should be JSON lines"
-                ) from error
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}, line {number} is a {type(row).__name__}, not an object with fields")
-            yield row
-
-
-def hub_rows(name: str, hub_url: str = HUB_URL) -> list[dict[str, Any]]:
-    """Read a split of a data set: the hub keeps every one as Parquet on the branch refs/convert/parquet."""
-    import fsspec
-    import pyarrow.parquet as pq
-
-    if not name:
-        raise ValueError("this task has no data set on the hub; give a folder with its file")
-    repository, config, split = name.split()
-    fs, root = fsspec.core.url_to_fs(f"{hub_url}/{repository}@~parquet/{config}/{split}")
-    files = sorted(fs.glob(f"{root}/*.parquet"))
-    if not files:
-        raise FileNotFoundError(f"the hub has no Parquet files of {repository}, {config}, {split}")
-    return [row for file in files for row in pq.read_table(file, filesystem=fs).to_pylist()]
 
 
 @dataclass(frozen=True)
@@ -224,6 +168,7 @@ LIGHTEVAL = (
 )
 MATH = Answer("gsm8k", GSM8K_TEST, arithmetic, right_number, GSM8K, GSM8K_TRAIN, num_shots=5)
 TRIVIA = Answer("trivia_qa", TRIVIA_QA, trivia, right_name, TRIVIAQA)
+HARNESS_TRIVIA = Answer("trivia_qa", TRIVIA_QA, trivia_asked, right_alias, TRIVIAQA_HARNESS)
 SUITES: dict[str, tuple[Task, ...]] = {
     "smollm": (
         *LIGHTEVAL,
@@ -251,7 +196,7 @@ SUITES: dict[str, tuple[Task, ...]] = {
         Likelihood("boolq", BOOLQ, forms.passage_cloze),
         Likelihood("sciq", SCIQ, forms.support_cloze),
         Likelihood("copa", COPA, forms.bare),
-        TRIVIA,
+        HARNESS_TRIVIA,
         MATH,
     ),
     "code": (
@@ -269,16 +214,44 @@ def pick(suite: str) -> tuple[Task, ...]:
     return SUITES[suite]
 
 
-def require_data(tasks: Sequence[Task], folder: str | os.PathLike[str]) -> None:
-    """Raise, before any work, if a task's file is not in the folder; say which tasks can run."""
+def require_data(
+    tasks: Sequence[Task],
+    folder: str | os.PathLike[str],
+    *,
+    num_shots: int | None = None,
+    allow_missing: bool = False,
+) -> list[Task]:
+    """Return the tasks whose files, also of examples, are in the folder; raise, before any work, if one's are not.
+
+    Args:
+        num_shots: examples asked for; each task's own number by default.
+        allow_missing: leave out what has no file, as long as something has; the caller says what.
+
+    Raises:
+        FileNotFoundError: files are missing; it says of which tasks, and what can run.
+        ValueError: examples are asked for of a task that has none.
+    """
+    unlike = [task.name for task in tasks if num_shots and (isinstance(task, Code) or task.shots is None)]
+    if unlike:
+        raise ValueError(f"no file of examples for {', '.join(unlike)}; give --shots with --tasks that have one")
     if folder == HUB:
-        return
+        return list(tasks)
     if not Path(folder).is_dir():
         raise FileNotFoundError(
             f"{folder} is no folder; --data names the folder of the benchmarks' JSONL files, or hub"
         )
-    missing = [task for task in tasks if task.data.file(folder) is None]
-    if missing:
-        needed = "; ".join(f"{task.name} needs {' or '.join(task.data.names)}" for task in missing)
-        rest = ",".join(task.name for task in tasks if task not in missing)
-        raise FileNotFoundError(f"{folder} lacks files (.jsonl or .parquet): {needed}. What can run: --tasks {rest}")
+    lacking = {task.name: names for task in tasks if (names := _lacking(task, folder, num_shots))}
+    rest = [task for task in tasks if task.name not in lacking]
+    if lacking and not (allow_missing and rest):
+        needed = "; ".join(f"{name} needs {names}" for name, names in lacking.items())
+        can = f" What can run: --tasks {','.join(task.name for task in rest)}, or --allow-missing" if rest else ""
+        raise FileNotFoundError(f"{folder} lacks files (.jsonl or .parquet): {needed}.{can}")
+    return rest
+
+
+def _lacking(task: Task, folder: str | os.PathLike[str], num_shots: int | None) -> str:
+    """Name the files that a task needs and the folder has not."""
+    sources = [task.data]
+    if not isinstance(task, Code) and task.shots and (task.num_shots if num_shots is None else num_shots):
+        sources.append(task.shots)
+    return " and ".join(" or ".join(source.names) for source in sources if source.file(folder) is None)

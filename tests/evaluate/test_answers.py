@@ -1,6 +1,15 @@
 import pytest
 
-from curate.evaluate.answers import Written, arithmetic, normal, right_name, right_number, trivia
+from curate.evaluate.answers import (
+    Written,
+    arithmetic,
+    normal,
+    right_alias,
+    right_name,
+    right_number,
+    trivia,
+    trivia_asked,
+)
 
 EIGHTEEN = Written("Question: ?\nAnswer:", ("He has 9 * 2 = 18.\n#### 18",), "")
 
@@ -40,3 +49,10 @@ def test_rows_become_questions_with_an_answer_to_show():
     plain = trivia({"context": "Question: Who?\nAnswer:", "answer": "Ann", "aliases": ["Anna"]})
     hub = trivia({"question": "Who?", "answer": {"value": "Ann", "aliases": ["Anna"]}})
     assert plain == hub == Written("Question: Who?\nAnswer:", ("Ann", "Anna"), " Ann")
+
+
+def test_the_harness_keeps_articles_and_adds_a_question_mark():
+    asked = trivia_asked({"context": "Question: Who?\nAnswer:", "answer": "Ann", "aliases": ["The Ann-A"]})
+    assert asked.prompt == "Question: Who??\nAnswer:"
+    assert right_alias("  ann", asked) == right_alias("the anna", asked) == {"exact_match": True}
+    assert right_alias("the ann", asked) == right_alias("", asked) == {"exact_match": False}

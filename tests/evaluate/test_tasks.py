@@ -5,17 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.evaluate import forms
+from curate.evaluate.data import Data, hub_rows
 from curate.evaluate.items import Item
 from curate.evaluate.tasks import (
+    ARC,
     LIMITS,
     MMLU,
     MMLU_DEV,
     SUITES,
     Answer,
     Code,
-    Data,
     Likelihood,
-    hub_rows,
     pick,
     require_data,
 )
@@ -72,10 +72,24 @@ def test_parquet_files_and_the_hubs_layout_are_read_too(tmp_path):
 
 def test_missing_files_are_named_before_any_work_with_what_can_run(tmp_path):
     write(tmp_path / "arc_easy.jsonl", [])
-    with pytest.raises(FileNotFoundError, match=r"piqa needs piqa_val or piqa.*What can run: --tasks arc_easy$"):
-        require_data([task for task in pick("harness") if task.name in ("arc_easy", "piqa")], tmp_path)
+    both = [task for task in pick("harness") if task.name in ("arc_easy", "piqa")]
+    with pytest.raises(FileNotFoundError, match=r"piqa needs piqa_val or piqa.*can run: --tasks arc_easy, or --allow-"):
+        require_data(both, tmp_path)
+    assert [task.name for task in require_data(both, tmp_path, allow_missing=True)] == ["arc_easy"]
     with pytest.raises(FileNotFoundError, match="--data names the folder"):
         require_data(pick("harness"), tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"piqa needs piqa_val or piqa\.$"):  # nothing at all could run
+        require_data([task for task in both if task.name == "piqa"], tmp_path, allow_missing=True)
+
+
+def test_files_of_examples_are_missed_before_any_work_too(tmp_path):
+    write(tmp_path / "gsm8k_test.jsonl", [])
+    (math,) = [task for task in pick("smollm") if task.name == "gsm8k"]
+    with pytest.raises(FileNotFoundError, match=r"gsm8k needs gsm8k_train\.$"):
+        require_data([math], tmp_path)
+    assert require_data([math], tmp_path, num_shots=0) == [math]
+    with pytest.raises(ValueError, match="no file of examples for arc_easy, arc_challenge"):
+        require_data([*ARC, math], tmp_path, num_shots=5)
 
 
 @pytest.mark.parametrize(
