@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,9 +40,10 @@ from curate.corpus import (
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
 from curate.progress import Progress
 from curate.stage import Rule, Stage, stage_name
+from curate.storage import info
 from curate.tally import Tally
 
-FORMAT = 2  # of receipts and shards; raised when the same stages would give other bytes
+FORMAT = 3  # of receipts and shards; raised when the same stages would give other bytes
 POISON_SHARE, POISON_ROWS = (
     0.01,
     10,
@@ -204,8 +204,7 @@ def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
         ValueError: the shard there is of other stages, or of another input.
     """
     path = f"{plan.out}/{split.name}.parquet"
-    fs, name = fsspec.core.url_to_fs(path)
-    if not fs.exists(name):
+    if info(path) is None:
         return None
     found = read_receipt(path) or {}
     made, wanted = found.get("recipe"), plan.recipe()
@@ -247,8 +246,8 @@ def _write_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[
         receipt |= {"rules": plan.rules(), "columns": since}
         for evidence in (quarantine, dropped):  # before the kept shard, which says that all three are whole
             if evidence.num_rows:
-                evidence.commit(receipt)
-        kept.commit(receipt)
+                evidence.commit(receipt, once=True)
+        kept.commit(receipt, once=True)
     return tally
 
 

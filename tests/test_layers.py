@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = [  # lowest first; a module may import its own package and anything on a lower level
-    {"curate.text", "curate.code", "curate.document", "curate.tally", "curate.progress"},
+    {"curate.text", "curate.code", "curate.document", "curate.tally", "curate.progress", "curate.storage"},
     {"curate.stage", "curate.corpus"},
     {"curate.cluster"},
     {"curate.run"},

@@ -22,8 +22,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.corpus import is_remote
 from curate.decontaminate.fields import OURS, Fields, Item, items_of
+from curate.storage import is_remote
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".json.gz", ".parquet")
 

@@ -38,13 +38,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.corpus import Corpus, ShardWriter, is_remote, open_parquet, read_receipt
+from curate.corpus import Corpus, ShardWriter, open_parquet, read_receipt
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.order import pq_read
 from curate.dedup.passes import digest
 from curate.dedup.shuffle import column, exists, put
 from curate.document import ID
+from curate.storage import is_remote
 
 FORMAT = 2  # of the files
 LAYERS = pa.schema(

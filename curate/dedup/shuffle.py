@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.corpus import is_remote
+from curate.storage import info, is_remote, open_binary, read_bytes, upload
 
 PARTS = b"parts"  # of one piece of a file written in pieces
 HELD = "held:"
@@ -71,7 +71,7 @@ def _open(path: str) -> Any:
     if path.startswith(HELD):
         return pa.BufferReader(_held[path])
     fs, name = fsspec.core.url_to_fs(path)
-    return fs.open(name, "rb") if is_remote(fs) else pa.OSFile(name)
+    return open_binary(path, 0) if is_remote(fs) else pa.OSFile(name)
 
 
 def save(path: str, array: NDArray[Any]) -> None:
@@ -85,7 +85,7 @@ def load(path: str, dtype: type[Any] = np.uint32) -> NDArray[Any]:
         return np.frombuffer(_held[path], dtype)
     fs, name = fsspec.core.url_to_fs(path)
     if is_remote(fs):
-        return np.frombuffer(fs.cat_file(name), dtype)
+        return np.frombuffer(read_bytes(path), dtype)
     return np.asarray(np.memmap(name, dtype, "r")) if fs.size(name) else np.zeros(0, dtype)
 
 
@@ -105,7 +105,7 @@ def put(path: str, write: Any) -> None:
         with temporary.open("wb") as file:
             write(file)
         if remote:
-            fs.put_file(str(temporary), name)
+            upload(temporary, path)
         else:
             temporary.replace(name)
     finally:
@@ -116,8 +116,7 @@ def exists(path: str) -> bool:
     """Tell whether a file is there, and so whole."""
     if path.startswith(HELD):
         return path in _held
-    fs, name = fsspec.core.url_to_fs(path)
-    return bool(fs.exists(name))
+    return info(path) is not None
 
 
 def forget() -> None:

@@ -18,12 +18,13 @@ from typing import Any
 
 import fsspec
 
-from curate.corpus import DROPPED, QUARANTINE, is_remote
+from curate.corpus import DROPPED, QUARANTINE
 from curate.document import DROPPED_BY, ID, QUARANTINED, URL
 from curate.ledger.broken import BROKEN, broken_rules
 from curate.ledger.lookup import Found, containing, find
 from curate.ledger.runs import Recipe, corpora, in_order, plain, recipe_of
 from curate.stage import Rule
+from curate.storage import is_remote
 
 DECISIONS = {DROPPED: "dropped", QUARANTINE: "quarantined"}
 NUM_NEAR = 5  # ids to suggest for one that is not there

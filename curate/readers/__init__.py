@@ -18,6 +18,7 @@ import fsspec
 
 from curate.corpus import Source
 from curate.document import QUARANTINED, TEXT
+from curate.storage import find, info, open_binary
 
 Kind = Literal["parquet", "warc", "jsonl", "code", "archive", "hub"]
 HTML = "html"  # the column that `warc` fills and `html.Extract` turns into text
@@ -91,17 +92,18 @@ def _open_jsonl(path: str) -> Source:
 
     source = Jsonl(path)
     first = min(source.files)
-    with fsspec.open(first, "rb") as file:
+    with open_binary(first) as file:
         return CodeJsonl(path) if is_code(first, file) else source
 
 
 def _kind_at(path: str) -> str:
     fs, plain = fsspec.core.url_to_fs(path)
-    if fs.isfile(plain):
-        with fs.open(plain, "rb") as file:
+    known = info(path)
+    if known is not None and known["type"] == "file":
+        with open_binary(path) as file:
             return kind_of_name(plain) or _kind_of_start(path, file)
-    if fs.isdir(plain):
-        return _kind_of_folder(path, fs.find(plain), plain)
+    if known is not None:
+        return _kind_of_folder(path, find(path), plain)
     if any(mark in plain for mark in "*?["):
         return _kind_of_folder(path, fs.glob(plain), posixpath.dirname(plain))
     hint = "; for a data set of the Hugging Face hub add --kind hub" if HUB_NAME.fullmatch(path) else ""

@@ -16,8 +16,9 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 
-from curate.corpus import BATCH_BYTES, BATCH_ROWS, is_document, is_remote
+from curate.corpus import BATCH_BYTES, BATCH_ROWS, is_document
 from curate.document import Batch
+from curate.storage import info, insist, is_remote
 
 UNSAFE = re.compile(r"[^\w./=+-]")  # characters that some file system, URL or shell takes for something else
 
@@ -41,7 +42,7 @@ def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
     """
     fs, plain = fsspec.core.url_to_fs(path)
     remote = is_remote(fs)
-    root, sizes = _found(fs, plain)
+    root, sizes = _found(fs, plain, path)
     if sizes is None:
         raise FileNotFoundError(f"{path} does not exist; check the path, or make it with the step before")
     if set(sizes) != {plain}:
@@ -57,12 +58,14 @@ def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
     return files
 
 
-def _found(fs: fsspec.AbstractFileSystem, plain: str) -> tuple[str, dict[str, int] | None]:
+def _found(fs: fsspec.AbstractFileSystem, plain: str, path: str) -> tuple[str, dict[str, int] | None]:
     """Return (the source's folder, size by file name); None where nothing is."""
-    if fs.isfile(plain):
-        return posixpath.dirname(plain), {plain: fs.size(plain)}
-    if fs.isdir(plain):
-        return plain.rstrip("/"), {name: info["size"] or 0 for name, info in fs.find(plain, detail=True).items()}
+    known = info(path)
+    if known is not None and known["type"] == "file":
+        return posixpath.dirname(plain), {plain: known["size"]}
+    if known is not None:
+        found = insist(path, "listed", lambda: fs.find(plain, detail=True))
+        return plain.rstrip("/"), {name: at["size"] or 0 for name, at in found.items()}
     if any(mark in plain for mark in "*?["):
         fixed = re.split(r"[*?\[]", plain, maxsplit=1)[0]
         found = {n: i["size"] or 0 for n, i in fs.glob(plain, detail=True).items() if i["type"] == "file"}

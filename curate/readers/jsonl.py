@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
 
-import fsspec
 import orjson
 import pyarrow as pa
 
 from curate.corpus import Split
 from curate.document import ID, QUARANTINED, TEXT, WEB, Batch
 from curate.readers.files import InputFile, batched, listing
+from curate.storage import open_binary
 
 PLAIN = (".jsonl", ".ndjson")
 ENDINGS = (*PLAIN, ".json.gz", *(f"{plain}{packed}" for plain in PLAIN for packed in (".gz", ".zst")))
@@ -123,7 +123,7 @@ def lines(path: str, start: int, stop: int, max_bytes: int) -> Iterator[tuple[in
     """
     offset = max(start - 1, 0)  # from the byte before: the rest of its line is the range before's
     try:
-        with fsspec.open(path, "rb") as raw:
+        with open_binary(path) as raw:
             raw.seek(offset)
             file = decompressed(path, raw)
             if start:

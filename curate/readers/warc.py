@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
 
-import fsspec
 import pyarrow as pa
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
@@ -30,6 +29,7 @@ from curate.corpus import Split
 from curate.document import DROPPED_BY, ID, QUARANTINED, URL, WEB, Batch
 from curate.readers import HTML
 from curate.readers.files import InputFile, batched, listing
+from curate.storage import open_binary
 
 ENDINGS = (".warc.gz", ".warc")
 HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -135,7 +135,7 @@ def records(path: str, max_bytes: int) -> Iterator[tuple[int, WarcRecord, bytes 
     """Yield (number from 0, record, its content) of one file; the content of a record over `max_bytes` is None."""
     number = position = 0
     try:
-        with fsspec.open(path, "rb") as raw:
+        with open_binary(path) as raw:
             for record in ArchiveIterator(decompressed(raw), parse_http=False):
                 position = record.stream_pos
                 length = record.headers.get("Content-Length") or ""

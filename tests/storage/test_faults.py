@@ -1,0 +1,125 @@
+"""Stores that fail: the same corpus in the end, or a clear error; a body cut short is never the end of a file."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from curate.corpus import Corpus, write_corpus
+from tests.storage.faults import FAULTS, FaultProxy
+
+RUN = """
+import sys
+from dataclasses import dataclass
+import pyarrow as pa
+from curate.readers import open_source
+from curate.run import run
+from curate.stage import Keep, Measure, Rule
+
+@dataclass(frozen=True)
+class Chars:
+    def __call__(self, batch):
+        return {"t.chars": pa.array([len(t) for t in batch["text"].to_pylist()], pa.int64())}
+
+if __name__ == "__main__":
+    source, out = sys.argv[1:]
+    run((Measure((Chars(),)), Keep((Rule("t.chars", at_least=100),))), open_source(source), out)
+"""
+READ = """
+import hashlib, sys
+from curate.storage import open_binary
+with open_binary(sys.argv[1], 10_000) as file:
+    print(hashlib.sha256(file.read()).hexdigest())
+"""
+
+
+def python(program: str, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+
+
+def objects(client: Any, bucket: str, prefix: str) -> dict[str, bytes]:
+    name = bucket.removeprefix("s3://")
+    listed = client.list_objects_v2(Bucket=name, Prefix=prefix).get("Contents", [])
+    bodies = {item["Key"]: client.get_object(Bucket=name, Key=item["Key"])["Body"].read() for item in listed}
+    return {key.removeprefix(prefix): body for key, body in bodies.items()}
+
+
+def fill(client: Any, bucket: str, pages: pa.Table) -> None:
+    """Twelve shards, and the same documents as six JSONL files."""
+    write_corpus(f"{bucket}/parquet", pages.to_batches(max_chunksize=4), shard_rows=4)
+    for part in range(6):
+        lines = "".join(json.dumps(row) + "\n" for row in pages.slice(part * 6, 6).to_pylist())
+        client.put_object(Bucket=bucket.removeprefix("s3://"), Key=f"jsonl/{part}.jsonl", Body=lines.encode())
+
+
+@pytest.mark.parametrize(("source", "seed"), [("parquet", 0), ("parquet", 1), ("jsonl", 2)])
+def test_a_sixth_of_requests_failing_in_seven_ways_leaves_the_same_bytes(
+    here: None,
+    client: Any,
+    bucket: str,
+    pages: pa.Table,
+    environment: dict[str, str],
+    server: int,
+    source: str,
+    seed: int,
+) -> None:
+    fill(client, bucket, pages)
+    whole = python(RUN, f"{bucket}/{source}", f"{bucket}/whole", environment=environment)
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    with FaultProxy(server, share=1 / 6, seed=seed) as proxy:
+        through = environment | {"AWS_ENDPOINT_URL": proxy.url}
+        done = python(RUN, f"{bucket}/{source}", f"{bucket}/through", environment=through)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sum(proxy.done[fault] for fault in FAULTS) >= 5
+    assert objects(client, bucket, "through/") == objects(client, bucket, "whole/")
+    assert client.list_multipart_uploads(Bucket=bucket.removeprefix("s3://")).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "reset"])
+def test_a_store_that_always_fails_is_a_clear_error(
+    here: None, client: Any, bucket: str, pages: pa.Table, environment: dict[str, str], server: int, fault: str
+) -> None:
+    fill(client, bucket, pages)
+    with FaultProxy(server, share=1, faults=(fault,)) as proxy:
+        through = environment | {"AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}
+        done = python(RUN, f"{bucket}/parquet", f"{bucket}/out", environment=through)
+    assert done.returncode != 0
+    assert "could not be" in done.stderr
+    assert "attempts" in done.stderr
+    assert "attempt 2 of" in done.stderr, "each further attempt is told"
+    assert objects(client, bucket, "out/") == {}
+
+
+def test_short_bodies_that_claim_to_be_whole_are_asked_for_again(
+    here: None, client: Any, bucket: str, environment: dict[str, str], server: int
+) -> None:
+    data = bytes(range(256)) * 400
+    client.put_object(Bucket=bucket.removeprefix("s3://"), Key="f", Body=data)
+    with FaultProxy(server, share=0.4, seed=3, faults=("short",)) as proxy:
+        done = python(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url})
+    assert done.stdout.strip() == hashlib.sha256(data).hexdigest(), done.stderr[-1000:]
+    assert proxy.done["short"] > 0
+    assert "bytes came of" in done.stderr
+    with FaultProxy(server, share=1, faults=("short",)) as proxy:
+        never = python(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url})
+    assert never.returncode != 0
+    assert "could not be read in 5 attempts" in never.stderr
+
+
+def test_the_corpus_of_a_failing_store_never_looks_absent(
+    here: None, bucket: str, pages: pa.Table, environment: dict[str, str], server: int
+) -> None:
+    write_corpus(f"{bucket}/c", pages.to_batches())
+    assert Corpus(f"{bucket}/c").num_rows == 40
+    show = "import sys; from curate.storage import info; print(info(sys.argv[1]))"
+    with FaultProxy(server, share=1, faults=("500",)) as proxy:
+        through = environment | {"AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}
+        done = python(show, f"{bucket}/c/00000.parquet", environment=through)
+    assert done.returncode != 0
+    assert "None" not in done.stdout
+    assert "could not be looked up" in done.stderr
