@@ -167,8 +167,16 @@ def _score_batch(
 ) -> dict[int, Scored]:
     """Read the beginnings of some trees after the trunk, then the ends of their rows after those."""
     copies = trunk.pick(torch.zeros(len(trees), dtype=torch.int64))
+    scored = max(len(spans[tree.rows[0]].tokens) - spans[tree.rows[0]].start for tree in trees)
+    room = _limit(model, CPU_LOGITS, GPU_LOGITS) // (len(trees) * int(model.config.vocab_size))
+    if all(len(tree.rows) == 1 for tree in trees) and scored <= room:  # nothing to share: one pass, ends and all
+        rows = [tree.rows[0] for tree in trees]
+        logits = _read(model, copies, [spans[row].tokens[shared:-1] for row in rows], keep=scored)[1]
+        parts = [spans[row].tokens[spans[row].start :] for row in rows]
+        return {row: _gather(of[-len(p) :], p) for row, of, p in zip(rows, logits, parts, strict=True)}
     heads = [spans[tree.rows[0]].tokens[shared : tree.length] for tree in trees]
-    cache, first = _read(model, copies, heads)  # (B, V): what comes after each beginning
+    cache, logits = _read(model, copies, heads)
+    first = logits[:, -1]  # (B, V): what comes after each beginning
     ends = [(place, row) for place, tree in enumerate(trees) for row in tree.rows]
     found: dict[int, Scored] = {}
     ends.sort(key=lambda end: trees[end[0]].length - len(spans[end[1]].tokens))  # longest first
@@ -178,8 +186,8 @@ def _score_batch(
         room = max(columns // widest, 1)
         now, ends = ends[:room], ends[room:]
         tails = [spans[row].tokens[trees[place].length :] for place, row in now]
-        logits = _end_logits(model, cache, first, [place for place, _ in now], tails)  # of each tail's tokens
-        for (place, row), tail, predicted in zip(now, tails, logits, strict=True):
+        ahead = _end_logits(model, cache, first, [place for place, _ in now], tails)  # of each tail's tokens
+        for (place, row), tail, predicted in zip(now, tails, ahead, strict=True):
             skip = spans[row].start - trees[place].length  # of the tail, this much is context still
             found[row] = _gather(predicted[skip : len(tail)], tail[skip:])
     return found
@@ -200,13 +208,12 @@ def _end_logits(
     return list(torch.cat((start, logits), dim=1))
 
 
-def _read(model: Any, cache: _Cache, heads: Sequence[Sequence[int]]) -> tuple[_Cache, Tensor]:
-    """Read beginnings, padded at the left so that all end in one column; return the cache and the last logits."""
+def _read(model: Any, cache: _Cache, heads: Sequence[Sequence[int]], keep: int = 1) -> tuple[_Cache, Tensor]:
+    """Read beginnings, padded at the left so that all end in one column; return cache and last logits (B, keep, V)."""
     width = max(map(len, heads))
     tokens = torch.tensor([[0] * (width - len(head)) + list(head) for head in heads])
     real = torch.tensor([[0] * (width - len(head)) + [1] * len(head) for head in heads])
-    grown, logits = _forward(model, cache, tokens, real, keep=1)
-    return grown, logits[:, -1]
+    return _forward(model, cache, tokens, real, keep=keep)
 
 
 @dataclass(frozen=True)
@@ -221,7 +228,8 @@ class ReadAhead:
     def of(cls, model: Any, texts: Sequence[Sequence[int]]) -> "ReadAhead":
         if not caches(model):
             raise ValueError(f"{type(model).__name__} keeps no plain attention cache, which generation here needs")
-        return cls(model, *_read(model, _Cache(None, None), texts))
+        cache, logits = _read(model, _Cache(None, None), texts)
+        return cls(model, cache, logits[:, -1])
 
     def pick(self, rows: Tensor) -> "ReadAhead":
         """Keep, or copy, the texts at `rows`."""
@@ -229,7 +237,8 @@ class ReadAhead:
 
     def step(self, tokens: Sequence[int]) -> "ReadAhead":
         """Read one more token of each text; what was before is used up, as the cache grows in place."""
-        return ReadAhead(self.model, *_read(self.model, self.cache, [[token] for token in tokens]))
+        cache, logits = _read(self.model, self.cache, [[token] for token in tokens])
+        return ReadAhead(self.model, cache, logits[:, -1])
 
 
 def _forward(model: Any, cache: _Cache, tokens: Tensor, real: Tensor, keep: int) -> tuple[_Cache, Tensor]:

@@ -10,6 +10,7 @@ Special tokens that a text seems to contain stay text.
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 Model = Callable[[Tensor], Any]
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt")
 END_OF_TEXT = "<|endoftext|>"  # what a `tokenizers.Tokenizer` of ours starts a document after
 
 
@@ -27,12 +29,28 @@ def load(model_dir: str | os.PathLike[str], device: str | None = None, dtype: Dt
     Args:
         device: cpu or cuda; the GPU by default where there is one.
         dtype: float32 repeats a number to 1e-5 whatever shares the batch; bfloat16 is what SmolLM was evaluated in.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or it lacks the model's config or tokenizer.
     """
+    _require_model(Path(model_dir))
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
     model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=dtype if dtype == "auto" else getattr(torch, dtype))
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval(), tokenizer
+
+
+def _require_model(folder: Path) -> None:
+    """Say what a folder lacks; what is no folder may be a name on the hub, of one part or two."""
+    if not folder.is_dir():
+        if folder.is_absolute() or len(folder.parts) > 2:
+            raise FileNotFoundError(f"{folder} is no folder; give a model's folder, or OWNER/NAME of the hub")
+        return
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(f"{folder} has no config.json; give the folder of an exported model, such as RUN/model")
+    if not any((folder / name).exists() for name in TOKENIZER_FILES):
+        raise FileNotFoundError(f"{folder} has no tokenizer; put the one it was trained with there: tokenizer.json")
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:

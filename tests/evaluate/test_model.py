@@ -1,7 +1,7 @@
 import pytest
 from transformers import AutoTokenizer
 
-from curate.evaluate.model import context_start, encode, encode_pair, max_length, start_token
+from curate.evaluate.model import context_start, encode, encode_pair, load, max_length, start_token
 from curate.tokenizer.bpe import load_tokenizer
 
 
@@ -46,3 +46,13 @@ def test_an_empty_continuation_is_refused(tokenizer):
 
 def test_the_longest_input_is_the_models(model):
     assert max_length(model) == 48
+
+
+def test_what_a_models_folder_lacks_is_said_plainly(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no folder; give a model's folder"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="has no tokenizer"):
+        load(tmp_path)
