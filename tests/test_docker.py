@@ -77,9 +77,8 @@ def copies(stage: str | None = None) -> list[str]:
 
 
 def pins() -> dict[str, str]:
-    """Exact versions of both files of constraints, by canonical name."""
-    files = (ROOT / "constraints.txt", DOCKER / "constraints-cloud.txt")
-    lines = [line for path in files for line in path.read_text().splitlines()]
+    """Exact versions of the constraints, by canonical name."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
     exact = [line.split("==") for line in lines if not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in exact}
 
@@ -218,7 +217,6 @@ def test_pip_takes_the_install_lines_and_has_nothing_left_to_do(requirements: li
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (tmp_path / "requirements.txt").write_text("\n".join(requirements[: len(project["dependencies"])]))
     shutil.copy(ROOT / "constraints.txt", tmp_path)
-    shutil.copy(DOCKER / "constraints-cloud.txt", tmp_path)
     run = next(run for run in arguments("RUN") if "--requirement" in run)
     for part in re.findall(r"pip (install .*?)(?: &&|$)", run):
         offline = [sys.executable, "-m", "pip", *shlex.split(part), "--dry-run", "--no-index"]
