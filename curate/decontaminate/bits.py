@@ -8,7 +8,7 @@ the benchmark's tree instead of writing it anew, less what the edits cost.
     data flow    log2(k) for each name used again where the benchmark uses it again, of k names so far; as much is lost
                  where the uses disagree
     spelling     half the surprise of an identifier that both spell alike, for names of one subject come together; the
-                 whole surprise of the function's own name
+                 whole surprise of the function's own name; no more than its surprise among the twins
     docstring    WORD_BITS for each word of the longest run of words that both docstrings have, from MIN_RUN words on
     edits        EDIT_BITS for each edit of the exact distance: which place, and what label
 
@@ -20,6 +20,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,14 @@ MAX_SPELLING = 12.0  # bits of one identifier
 WORD_BITS = 4.0  # of a word of a docstring: half of what English has, for the subject is the same
 MIN_RUN, MAX_WORDS = 4, 200  # words that a run needs; words of a docstring that are read
 _WORD = re.compile(r"\w+")
+
+
+class Twin(NamedTuple):
+    """Functions of ordinary code, all alike, that are near to a benchmark's."""
+
+    rate: float
+    times: int
+    idiom: int  # number in `Reference.idioms`
 
 
 def surprises(labels: Sequence[str], sizes: Sequence[int], reference: Reference) -> np.ndarray:
@@ -49,11 +58,21 @@ def flow_bits(pairs: Iterable[tuple[str, str]]) -> float:
     return bits
 
 
-def spelling_bits(pairs: Iterable[tuple[str, str]], function: str | None, reference: Reference) -> float:
-    """Return the bits of the identifiers that both sides spell alike; `function` is the benchmark's function."""
+def spelling_bits(
+    pairs: Iterable[tuple[str, str]], function: str | None, reference: Reference, twins: Sequence[Twin] = ()
+) -> float:
+    """Return the bits of the identifiers that both sides spell alike; `function` is the benchmark's function.
+
+    What its twins in ordinary code are spelt like too says less: `mean(x)` is what one calls it.
+    """
     alike = sorted({ours for ours, theirs in pairs if ours == theirs})
-    bits = (min(MAX_SPELLING, reference.spelling(name)) / (1 if name == function else 2) for name in alike)
-    return sum(bits)
+    number = sum(twin.times for twin in twins)
+    bits = 0.0
+    for name in alike:
+        surprise = min(MAX_SPELLING, reference.spelling(name)) / (1 if name == function else 2)
+        usual = sum(reference.spelt[twin.idiom].get(name, 0) for twin in twins)
+        bits += min(surprise, -math.log2((usual + 0.5) / (number + 1))) if usual else surprise
+    return bits
 
 
 def docstring_bits(ours: str, theirs: str) -> float:
@@ -65,7 +84,7 @@ def docstring_bits(ours: str, theirs: str) -> float:
     return WORD_BITS * run if run >= MIN_RUN else 0.0
 
 
-def bound_by_twins(bits: float, rate: float, twins: Sequence[tuple[float, int]], functions: int) -> float:
-    """Return `bits`, or log2(functions / twins) if less; `twins` are (rate, how often) of ordinary functions."""
-    number = sum(times for near, times in twins if near >= rate)
+def bound_by_twins(bits: float, twins: Sequence[Twin], functions: int) -> float:
+    """Return `bits`, or log2(functions / twins) if less; of functions of ordinary code as near as the document's."""
+    number = sum(twin.times for twin in twins)
     return min(bits, math.log2(functions / number)) if number else bits

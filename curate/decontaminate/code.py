@@ -25,7 +25,15 @@ from typing import Protocol
 
 import numpy as np
 
-from curate.decontaminate.bits import EDIT_BITS, bound_by_twins, docstring_bits, flow_bits, spelling_bits, surprises
+from curate.decontaminate.bits import (
+    EDIT_BITS,
+    Twin,
+    bound_by_twins,
+    docstring_bits,
+    flow_bits,
+    spelling_bits,
+    surprises,
+)
 from curate.decontaminate.distance import align, allowed, near_pairs, sequence_distance, tree_distance
 from curate.decontaminate.pieces import parsed
 from curate.decontaminate.reference import Reference, load_reference
@@ -83,7 +91,7 @@ class _Part:
     names: tuple[str | None, ...]
     bits: np.ndarray  # (n,) float64: surprise of each node
     docstring: str
-    twins: tuple[tuple[float, int], ...] = ()  # (rate, how often) of functions of ordinary code that are near
+    twins: tuple[Twin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ class CodeIndex:
     def _renamed_bits(self, part: _Part) -> float:
         names = [name for name in part.names if name is not None]
         bits = float(part.bits.sum()) + flow_bits(zip(names, names, strict=True))
-        return bound_by_twins(bits, 1.0, part.twins, self._reference.functions)
+        return bound_by_twins(bits, _as_near(part.twins, 1.0), self._reference.functions)
 
     def find(self, text: str) -> Examined:
         """Return the best match of each item that `text` holds, most bits first."""
@@ -146,16 +154,15 @@ class CodeIndex:
         best: dict[int, CodeMatch] = {}
         reason = None
         with _uncollected():
-            for module, before in parsed(text):
-                forest = grow(module)
+            for forest, lines in forests(text):
                 reason = TOO_DEEP if forest.too_deep else reason
-                for item, match in self._search(forest, before).items():
+                for item, match in self._search(forest, lines).items():
                     if item not in best or (match.bits, match.rate) > (best[item].bits, best[item].rate):
                         best[item] = match
         ranked = sorted(best.items(), key=lambda pair: (-pair[1].bits, pair[0]))
         return Examined(tuple(match for _, match in ranked), reason)
 
-    def _search(self, forest: Forest, before: int) -> dict[int, CodeMatch]:
+    def _search(self, forest: Forest, text_lines: Sequence[int]) -> dict[int, CodeMatch]:
         labels = np.array([self._numbers.get(label, 0) for label in forest.labels], np.int32)
         sizes = np.array(forest.sizes, np.int32)
         mains: dict[int, tuple[float, float, Tree]] = {}  # item -> bits, rate, tree
@@ -173,7 +180,7 @@ class CodeIndex:
                 others[part.item, p] = max(bits, others.get((part.item, p), 0.0))
             elif part.item not in mains or (bits, rate) > mains[part.item][:2]:
                 mains[part.item] = bits, rate, tree
-        return self._matches(mains, others, before)
+        return self._matches(mains, others, text_lines)
 
     def _bits(self, part: _Part, labels: np.ndarray, names: list[str | None], distance: int, rate: float) -> float:
         partners = align(part.labels, labels)
@@ -181,19 +188,39 @@ class CodeIndex:
         both = [(part.names[i], names[partners[i]]) for i in paired.tolist()]
         pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
         bits = float(part.bits[paired].sum()) + flow_bits(pairs)
-        bits = bound_by_twins(bits, rate, part.twins, self._reference.functions)
-        return bits + spelling_bits(pairs, part.names[0], self._reference) - EDIT_BITS * distance
+        twins = _as_near(part.twins, rate)
+        bits = bound_by_twins(bits, twins, self._reference.functions)
+        return bits + spelling_bits(pairs, part.names[0], self._reference, twins) - EDIT_BITS * distance
 
     def _matches(
-        self, mains: dict[int, tuple[float, float, Tree]], others: dict[tuple[int, int], float], before: int
+        self,
+        mains: dict[int, tuple[float, float, Tree]],
+        others: dict[tuple[int, int], float],
+        text_lines: Sequence[int],
     ) -> dict[int, CodeMatch]:
         found = {}
         for item, (own, rate, tree) in mains.items():
             bits = own + sum(more for (owner, _), more in others.items() if owner == item)
             if bits >= self.min_bits:
-                lines = tree.first_line + before, tree.last_line + before
+                lines = text_lines[tree.first_line - 1] + 1, text_lines[tree.last_line - 1] + 1
                 found[item] = CodeMatch(*self.items[item], round(rate, 4), round(bits, 1), tree.name, *lines)
         return found
+
+
+def _as_near(twins: Sequence[Twin], rate: float) -> list[Twin]:
+    return [twin for twin in twins if twin.rate >= rate]
+
+
+def forests(text: str, *, inside: bool = False) -> Iterator[tuple[Forest, Sequence[int]]]:
+    """Yield the trees of each piece of a text, and of the strings in it, with the text's line of each line, from 0."""
+    for module, lines in parsed(text):
+        forest = grow(module)
+        yield forest, lines
+        if inside:
+            continue
+        for string, (first, last) in forest.strings.items():
+            for within, own in forests(string, inside=True):
+                yield within, [lines[min(first + line, last) - 1] for line in own]
 
 
 @contextmanager
@@ -267,7 +294,7 @@ def _with_twins(
     parts: Sequence[_Part], postings: _Postings, numbers: dict[str, int], reference: Reference
 ) -> list[_Part]:
     """Return the parts with the rates of the ordinary functions that are near to each."""
-    twins: list[list[tuple[float, int]]] = [[] for _ in parts]
+    twins: list[list[Twin]] = [[] for _ in parts]
     ends = np.cumsum([0, *(len(labels) for _, labels, _ in reference.idioms)])
     trees = [Tree("", int(lo), int(hi), 0, 0) for lo, hi in pairwise(ends)]
     labels = np.array([numbers.get(label, 0) for _, own, _ in reference.idioms for label in own], np.int32)
@@ -277,5 +304,5 @@ def _with_twins(
         distance = _distance(parts[p], labels[own], sizes[own])
         if distance is not None:
             larger = max(trees[t].stop - trees[t].start, len(parts[p].labels))
-            twins[p].append((1.0 - distance / larger, reference.idioms[t][0]))
+            twins[p].append(Twin(1.0 - distance / larger, reference.idioms[t][0], t))
     return [replace(part, twins=tuple(near)) for part, near in zip(parts, twins, strict=True)]

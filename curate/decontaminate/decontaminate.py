@@ -11,7 +11,7 @@ A run like any other (`curate.run`): it resumes, works on Ray, and leaves receip
 stands. Each method is a column of the largest share found and a rule about it, so bounds can be moved afterwards.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, Protocol
@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from curate.corpus import Source
 from curate.decontaminate.benchmarks import Benchmarks, prepare
+from curate.decontaminate.code import MIN_RATE
 from curate.decontaminate.cut import Cut
-from curate.decontaminate.evidence import HITS, Hit, hits_column
+from curate.decontaminate.evidence import HITS, Found, Hit, hits_column
 from curate.decontaminate.fields import OURS, Fields
 from curate.decontaminate.ngram import Ngram
 from curate.decontaminate.report import Report, read_report
@@ -41,8 +42,7 @@ class Method(Protocol):
 
     @property
     def rules(self) -> tuple[Rule, ...]: ...
-    def __call__(self, batch: Batch) -> list[Hit]: ...
-    def columns(self, hits: Iterable[Hit], num_rows: int) -> dict[str, pa.Array]: ...
+    def look(self, batch: Batch) -> Found: ...
     def counts(self, hit: Hit) -> bool: ...
 
 
@@ -56,8 +56,8 @@ class Decontaminate:
         found: list[Hit] = []
         columns: dict[str, pa.Array] = {}
         for method in self.methods:
-            hits = method(batch) if batch.num_rows else []  # a run asks for the schema first: no index for that
-            columns |= method.columns(hits, batch.num_rows)
+            hits, own = method.look(batch)
+            columns |= own
             found += hits
         return with_columns(batch, {HITS: hits_column(found, batch.num_rows), **columns})
 
@@ -121,6 +121,10 @@ def open_methods(
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:
         raise ValueError(f"no method is called {(*unknown, '')[0]!r}; there are {', '.join(METHODS)}")
+    if tau is not None and not MIN_RATE <= tau <= 1:
+        raise ValueError(f"tau is {tau:g}; say a match rate from {MIN_RATE:g}, the lowest that is kept, to 1")
+    if max_share is not None and not 0 <= max_share < 1:
+        raise ValueError(f"max_share is {max_share:g}; say a share of an item's words from 0 to less than 1")
     share = Ngram.max_share if max_share is None else max_share
     found: dict[str, Method] = {
         "ngram": Ngram(benchmarks, max_share=share, max_run=max_run, passages=passages),

@@ -5,8 +5,7 @@
 Trees are two arrays in preorder: label numbers and subtree sizes. Three bounds come first, each cheaper and looser
 than the next, and none ever exceeds the distance, so that what is found is what an exact comparison of all pairs finds:
 the difference of sizes; labels without a partner, max(n, m) - |common labels|; the edit distance of the
-preorder sequences (Guha et al. 2002). On real code they leave about one pair in a million to the exact one, which takes
-n * m * depth^2 steps at worst.
+preorder sequences (Guha et al. 2002). The exact one takes n * m * depth^2 steps at worst.
 """
 
 import numpy as np

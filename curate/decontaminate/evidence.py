@@ -3,6 +3,7 @@
     decontaminate.hits       {benchmark, item, part, method, share, words, start, stop, excerpt, bits} each, best first
     decontaminate.ngram      the largest share of any item found by n-grams, 0 where there is none; a rule decides
     decontaminate.ast        the same by syntax trees
+    decontaminate.unexamined why (a part of) a document was not examined by syntax trees; null where all was
 
 Every hit is kept, also those below the bound of the rule, on documents that stay and on those that leave. So the bound
 can be moved without reading text again (`curate replay --bound 'decontaminate.ngram<=0.8'`).
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 HITS = "decontaminate.hits"
+UNEXAMINED = "decontaminate.unexamined"
 EXCERPT = 160  # characters of the document that a hit shows
 
 HIT = pa.struct(
@@ -47,6 +49,13 @@ class Hit(NamedTuple):
     stop: int
     excerpt: str = ""
     bits: float = 0.0  # that syntax trees would have in common by accident only so rarely; 0 by n-grams
+
+
+class Found(NamedTuple):
+    """What a method found in a batch, and its columns."""
+
+    hits: list[Hit]
+    columns: dict[str, pa.Array]
 
 
 def hits_column(hits: Iterable[Hit], num_rows: int) -> pa.Array:

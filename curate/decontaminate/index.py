@@ -115,7 +115,7 @@ def _fold(items: Sequence[Item]) -> list[tuple[list[Item], Words]]:
     """Bring together the items whose words are the same."""
     groups: dict[bytes, tuple[list[Item], Words]] = {}
     for item in items:
-        words = Words(item.text)
+        words = Words(item.text, placed=False)
         key = hashlib.blake2b(words.hashes.tobytes(), digest_size=16).digest()
         groups.setdefault(key, ([], words))[0].append(item)
     return list(groups.values())

@@ -37,7 +37,7 @@ import pyarrow.compute as pc
 
 from curate.decontaminate.align import align
 from curate.decontaminate.benchmarks import Benchmarks
-from curate.decontaminate.evidence import Hit, best_share, excerpt
+from curate.decontaminate.evidence import Found, Hit, best_share, excerpt
 from curate.decontaminate.fields import Item
 from curate.decontaminate.index import COSMOPEDIA, Entry, Index, Sizes, load_index
 from curate.decontaminate.scan import Words, scan
@@ -100,8 +100,12 @@ class Ngram:
         too_long = self.max_run is not None and hit.words > self.max_run
         return too_long or (hit.method == self.name and hit.share > self.max_share)
 
-    def columns(self, hits: Iterable[Hit], num_rows: int) -> dict[str, pa.Array]:
-        """Return the largest share, and the longest run of words, that count in each document."""
+    def look(self, batch: Batch) -> Found:
+        """Return all hits, and the columns of the largest share and the longest run of words that count."""
+        hits = self(batch) if batch.num_rows else []  # a run asks for the schema first: no index for that
+        return Found(hits, self._columns(hits, batch.num_rows))
+
+    def _columns(self, hits: Iterable[Hit], num_rows: int) -> dict[str, pa.Array]:
         counted = [hit for hit in hits if self.passages or hit.part != "passage"]
         runs = np.zeros(num_rows, np.int32)
         for hit in counted:

@@ -11,7 +11,7 @@ Counted in the standard library and in installed packages by
 and shipped as counts of labels in `reference.json.gz`; there is no text in it. Rare labels (a call of one project's
 method) stay out: they get what is left over. Ours: CPython 3.11's library and sympy, mpmath, networkx, scipy, sklearn,
 numpy, pandas, torch, nltk, jinja2, werkzeug, flask, requests, rich, hypothesis, botocore, moto, pip, setuptools, numba,
-spacy, joblib and aiohttp, with their tests: 14,416 files, 302,989 functions, 17 million nodes.
+spacy, joblib and aiohttp, with their tests: 14,416 files, 304,189 functions, 17 million nodes.
 """
 
 import gzip
@@ -44,6 +44,7 @@ class Reference:
     after: dict[str, dict[str, int]]  # parent TAB left sibling -> label -> count
     names: dict[str, int]  # identifier -> count
     idioms: list[tuple[int, list[str], list[int]]]  # how often; labels and subtree sizes in preorder
+    spelt: list[dict[str, int]]  # identifier -> in how many of an idiom's functions it is
 
     def surprise(self, parent: str, sibling: str, label: str) -> float:
         """Return -log2 P(label | parent, left sibling), each level backed off to the next (Witten & Bell 1991)."""
@@ -88,6 +89,7 @@ def count(forests: Iterable[Forest]) -> Reference:
     after: dict[str, Counter[str]] = {}
     names: Counter[str] = Counter()
     idioms: Counter[tuple[tuple[str, ...], tuple[int, ...]]] = Counter()
+    spelt: dict[tuple[tuple[str, ...], tuple[int, ...]], Counter[str]] = {}
     functions = 0
     for forest in forests:
         for parent, sibling, label in contexts(forest.labels, forest.sizes):
@@ -99,7 +101,10 @@ def count(forests: Iterable[Forest]) -> Reference:
             functions += bool(tree.name)
             if tree.name and MIN_IDIOM <= tree.stop - tree.start <= MAX_IDIOM:
                 own = slice(tree.start, tree.stop)
-                idioms[tuple(forest.labels[own]), tuple(forest.sizes[own])] += 1
+                idiom = tuple(forest.labels[own]), tuple(forest.sizes[own])
+                idioms[idiom] += 1
+                spelt.setdefault(idiom, Counter()).update({name for name in forest.names[own] if name is not None})
+    repeated = sorted(idiom for idiom, times in idioms.items() if times > 1)
     return Reference(
         alone.total(),
         functions,
@@ -108,12 +113,18 @@ def count(forests: Iterable[Forest]) -> Reference:
         {parent: kept for parent, counts in sorted(below.items()) if (kept := _frequent(counts))},
         {context: kept for context, counts in sorted(after.items()) if (kept := _frequent(counts))},
         _frequent(names),
-        [(times, list(labels), list(sizes)) for (labels, sizes), times in sorted(idioms.items()) if times > 1],
+        [(idioms[idiom], list(idiom[0]), list(idiom[1])) for idiom in repeated],
+        [_usual(spelt[idiom], idioms[idiom]) for idiom in repeated],
     )
 
 
 def _frequent(counts: Counter[str]) -> dict[str, int]:
     return {key: number for key, number in sorted(counts.items()) if number >= MIN_COUNT}
+
+
+def _usual(names: Counter[str], times: int) -> dict[str, int]:
+    """Return the names that are in more than one of an idiom's functions, and in a fiftieth of them."""
+    return {name: number for name, number in sorted(names.items()) if number >= max(2, times / 50)}
 
 
 @cache

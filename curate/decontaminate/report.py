@@ -7,19 +7,24 @@ gsm8k_train       ngram           2            1  7,473
 humaneval_openai  ast             9            3  164
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.corpus import DROPPED, Corpus
 from curate.decontaminate.benchmarks import Benchmarks
-from curate.decontaminate.evidence import HITS, Hit
+from curate.decontaminate.evidence import HITS, UNEXAMINED, Hit
 from curate.decontaminate.index import COSMOPEDIA, load_index
 from curate.document import ID, URL
 from curate.tally import Tally
+
+AST = "decontaminate.ast"
+TAUS = (0.95, 0.9, 0.85, 0.8)  # phi-1's
+ROUNDING = 1e-5  # a rate of .9 is kept as float32, and in four places
 
 
 class Judge(Protocol):
@@ -55,6 +60,8 @@ class Report:
     lines: tuple[Line, ...]
     unseen: dict[str, int]
     worst: tuple[tuple[str, int, Hit], ...]
+    taus: dict[float, int]  # match rate of syntax trees -> documents that reach it; empty where none were looked for
+    unexamined: dict[str, int]  # why syntax trees did not see (a part of) documents -> documents
     num_found: int  # documents with a hit above a bound
     num_documents: int
     benchmarks: Benchmarks = field(repr=False)
@@ -75,6 +82,10 @@ class Report:
             ]
         for name, num, hit in self.worst:
             said.append(f"{name}: {num:,} hits, {hit.benchmark} {hit.item} {hit.share:.2f}: {hit.excerpt[:80]}")
+        if any(self.taus.values()):
+            curve = ", ".join(f"{tau:g} {num:,}" for tau, num in self.taus.items())
+            said.append(f"Documents with syntax trees at a match rate of (phi-1): {curve}")
+        said += [f"{num:,} documents {why}" for why, num in sorted(self.unexamined.items())]
         if self.unseen:
             those = ", ".join(f"{name} {num:,}" for name, num in sorted(self.unseen.items()))
             said.append(f"Too short, or too common a phrase, to be evidence, and not looked for: {those}")
@@ -107,7 +118,42 @@ def read_report(out: str, benchmarks: Benchmarks, judges: Sequence[Judge], tally
         Line(*key, documents[key], len(items[key]), len(rows[key[0]]), below[key])
         for key in sorted({*documents, *below})
     )
-    return Report(tally, lines, _unseen(benchmarks), tuple(found), num, tally.rows_in, benchmarks)
+    seen = _unseen(benchmarks), tuple(found), tau_curve(out), _unexamined(out)
+    return Report(tally, lines, *seen, num, tally.rows_in, benchmarks)
+
+
+def tau_curve(out: str, taus: Sequence[float] = TAUS) -> dict[float, int]:
+    """Count the documents of a run, kept and dropped, with a match rate of `tau` or more, for each; {} without trees.
+
+    No lower tau than .8 can be asked for: that is the lowest rate that is kept as evidence.
+    """
+    if min(taus) < TAUS[-1]:
+        raise ValueError(f"a match rate of {min(taus):g} is not kept; the lowest is {TAUS[-1]:g}")
+    counts = dict.fromkeys(taus, 0)
+    columns = list(_columns(out, AST))
+    for rates in columns:
+        for tau in taus:
+            counts[tau] += pc.sum(pc.greater_equal(rates, tau - ROUNDING)).as_py() or 0
+    return counts if columns else {}
+
+
+def _unexamined(out: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for reasons in _columns(out, UNEXAMINED):
+        counts.update(reasons.drop_null().to_pylist())
+    return dict(counts)
+
+
+def _columns(out: str, name: str) -> Iterator[pa.Array]:
+    """Yield the batches of one column of the documents kept and dropped; none where no run wrote it."""
+    for folder in (out, f"{out}/{DROPPED}"):
+        try:
+            corpus = Corpus(folder)
+        except FileNotFoundError:
+            continue
+        if name in corpus.schema.names:
+            for batch in corpus.batches([name]):
+                yield batch[name]
 
 
 def _documents(out: str) -> Any:

@@ -6,9 +6,9 @@
 A tree is its labels in preorder with the size of each node's subtree. Names become `v`; names of built-ins (where the
 function does not bind them), attributes, keywords and constants stay, for renaming leaves them alone. Gone are
 docstrings, decorators, annotations, imports and `self.`. `x = x + 1` is `x += 1`, `a > b` is `b < a`; the operands of
-commutative operators and runs of consecutive assignments are in one order. phi-1 (arXiv 2306.11644, section 5.2) says
-"AST" and no more; these are our choices. What a rewriting does beyond them (another loop, another order of calls) costs
-edits: see `curate.decontaminate.distance`.
+commutative operators and runs of consecutive assignments are in one order; more in `curate.decontaminate.normal`.
+phi-1 (arXiv 2306.11644, section 5.2) says "AST" and no more; these are our choices. What a rewriting does beyond them
+(another loop, another order of calls) costs edits: see `curate.decontaminate.distance`.
 """
 
 import ast
@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from curate.decontaminate.normal import alone, conditional, formatted, settled
+
 BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
 NAME = "v"
 MAX_DEPTH = 150  # of nesting; a fixed number, so that the same file is examined from any depth of Python's own stack
 MAX_LITERAL = 40  # characters of a constant that tell it from others
 RECEIVERS = ("self", "cls")
+CODE_IN_TEXT = "def "  # a string with it may hold a function
 
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -57,6 +60,7 @@ class Forest:
     sizes: list[int] = field(default_factory=list)  # nodes of the subtree, itself included
     names: list[str | None] = field(default_factory=list)  # the identifier behind a node, where there is one
     trees: list[Tree] = field(default_factory=list)
+    strings: dict[str, tuple[int, int]] = field(default_factory=dict)  # that may hold code -> first and last line
     too_deep: bool = False  # a statement was left out because it is nested deeper than MAX_DEPTH
 
 
@@ -69,7 +73,7 @@ def parse(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other people's invalid escapes
-            return ast.parse(source)
+            return ast.parse(source.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; too deep for the parser or its stack
         return None
 
@@ -90,7 +94,7 @@ def grow(module: ast.Module) -> Forest:
     """Return the trees of a parsed module: every function at any depth, then the module's own statements."""
     planter = _Planter()
     loose: list[ast.stmt] = []
-    for statement in module.body:
+    for statement in settled(module.body):
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             planter.outermost((statement,))
         elif not isinstance(statement, _SILENT):
@@ -186,7 +190,7 @@ class _Planter:
     def block(self, statements: Iterable[ast.stmt]) -> None:
         """Plant statements; consecutive assignments to names go in one order."""
         run: list[int] = []  # starts of the assignments just planted
-        for statement in statements:
+        for statement in settled(tuple(statements)):
             simple = _is_simple(statement)
             if not simple and len(run) > 1:
                 self.sort(run)
@@ -276,11 +280,29 @@ class _Planter:
             self.under(f".{node.attr}", node.value)
 
     def constant(self, node: ast.Constant) -> None:
+        self.remember(node)
         self.open(repr(node.value)[:MAX_LITERAL])
 
+    def remember(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and CODE_IN_TEXT in node.value:
+            first = getattr(node, "lineno", 1)  # a part of an f-string that was none has no place
+            self.forest.strings.setdefault(node.value, (first, getattr(node, "end_lineno", None) or first))
+
     def expression(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, ast.Constant):  # docstrings, strings as comments, `...`
+        if isinstance(node.value, ast.Constant):  # docstrings, strings as comments, `...`
+            self.remember(node.value)
+        else:
             self.visit(node.value)
+
+    def text(self, node: ast.JoinedStr) -> None:
+        value = alone(node)
+        if value is None:
+            self.generic(node)
+        else:
+            self.visit(ast.Call(ast.Name("str", ast.Load()), [value], []))
+
+    def conditional(self, node: ast.IfExp) -> None:
+        self.generic(conditional(node))
 
     def assign(self, node: ast.Assign) -> None:
         if len(node.targets) == 1 and isinstance(node.value, ast.BinOp):
@@ -298,6 +320,10 @@ class _Planter:
         self.under(f"{_OPERATORS[type(node.op)]}=", node.target, node.value)
 
     def binary(self, node: ast.BinOp) -> None:
+        text = formatted(node)
+        if text is not None:
+            self.visit(text)
+            return
         start = self.open(_OPERATORS[type(node.op)])
         if isinstance(node.op, _COMMUTATIVE):
             self.in_order((node.left, node.right))
@@ -331,6 +357,10 @@ class _Planter:
         self.close(start)
 
     def call(self, node: ast.Call) -> None:
+        text = formatted(node)
+        if text is not None:
+            self.visit(text)
+            return
         self.under("()", node.func, *node.args, *node.keywords)
 
     def keyword(self, node: ast.keyword) -> None:
@@ -410,6 +440,7 @@ _VISIT: dict[type[ast.AST], Callable[[_Planter, Any], None]] = {
     ast.Constant: _Planter.constant, ast.Expr: _Planter.expression, ast.Assign: _Planter.assign,
     ast.AnnAssign: _Planter.annotated, ast.AugAssign: _Planter.augmented, ast.BinOp: _Planter.binary,
     ast.UnaryOp: _Planter.unary, ast.BoolOp: _Planter.boolean, ast.Compare: _Planter.compare, ast.Call: _Planter.call,
+    ast.JoinedStr: _Planter.text, ast.IfExp: _Planter.conditional,
     ast.keyword: _Planter.keyword, ast.If: _Planter.if_, ast.For: _Planter.for_, ast.AsyncFor: _Planter.for_,
     ast.While: _Planter.while_, ast.Slice: _Planter.slice, ast.ExceptHandler: _Planter.handler,
     **dict.fromkeys(_SILENT, _Planter.silent),

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from curate.corpus import Corpus, write_corpus
-from curate.decontaminate import Decontaminate, Ngram, decontaminate, open_methods, prepare
+from curate.decontaminate import Decontaminate, Ngram, decontaminate, open_methods, prepare, tau_curve
+from curate.decontaminate.code import MAX_CHARS, TOO_DEEP, TOO_LONG
 from curate.ledger import funnel, replay, tell, why
 from curate.ledger.conditions import as_rules
 from curate.stage import stage_name
@@ -177,3 +179,54 @@ def test_a_real_page_holds_what_is_known_of_it(shared_data: Path, tmp_path: Path
         ("gsm8k_train", "7086", "answer"),
     }
     assert hits[0].excerpt.startswith("A carnival snack booth made $50")
+
+
+def test_the_tau_curve_counts_kept_and_dropped_documents_by_their_match_rates(tmp_path: Path, against: str) -> None:
+    changed = RENAMED.replace("range(len(text))", "range(0, len(text))").replace("letter:", "letter and k:")
+    texts = [FILLER, RENAMED, changed, f"{RENAMED}\n# more\n"]
+    out = str(tmp_path / "out")
+    source = write_corpus(tmp_path / "in", [pa.record_batch({"text": texts})])
+    report = decontaminate(source, out, against, methods=("ast",), tau=0.97)
+    (rate,) = Corpus(out).table(["decontaminate.ast"]).filter(pc.field("decontaminate.ast") > 0).to_pylist()
+    assert 0.9 <= rate["decontaminate.ast"] < 0.95
+    assert report.taus == tau_curve(out) == {0.95: 2, 0.9: 3, 0.85: 3, 0.8: 3}
+    assert "0.95 2, 0.9 3, 0.85 3, 0.8 3" in str(report)
+    with pytest.raises(ValueError, match=r"0\.5 is not kept"):
+        tau_curve(out, (0.9, 0.5))
+
+
+def test_a_run_without_trees_has_no_tau_curve(corpus: Corpus, tmp_path: Path, against: str) -> None:
+    report = decontaminate(corpus, str(tmp_path / "out"), against, methods=("ngram",))
+    assert report.taus == tau_curve(str(tmp_path / "out")) == {}
+
+
+def test_a_document_says_why_it_was_not_examined(tmp_path: Path, against: str) -> None:
+    deep = "def f(a):\n    return " + "-(" * 100 + "a" + ")" * 100 + "\n" + RENAMED
+    deeper = deep.replace("-(", "-+(")
+    long = RENAMED + "x = 1\n" * (MAX_CHARS // 6)
+    out = str(tmp_path / "out")
+    source = write_corpus(tmp_path / "in", [pa.record_batch({"text": [FILLER, deeper, long]})])
+    report = decontaminate(source, out, against, methods=("ast",))
+    assert Corpus(out).table(["decontaminate.unexamined"])["decontaminate.unexamined"].to_pylist() == [None, TOO_LONG]
+    assert Corpus(f"{out}/dropped").table()["decontaminate.unexamined"].to_pylist() == [TOO_DEEP]
+    assert report.unexamined == {TOO_LONG: 1, TOO_DEEP: 1}
+    assert f"1 documents {TOO_LONG}" in str(report)
+
+
+def test_form_feeds_and_tags_do_not_shift_what_is_shown_of_a_function(tmp_path: Path, against: str) -> None:
+    page = RENAMED.replace("def ", "<b>def</b> ").replace("=", "<i>=</i>")
+    texts = [f"\x0c\nimport os\x0b\n\x0c\n# \x85 \u2028\n{RENAMED}", f"It's\x0c\n<pre>{page}</pre>"]
+    out = str(tmp_path / "out")
+    source = write_corpus(tmp_path / "in", [pa.record_batch({"text": texts})])
+    decontaminate(source, out, against, methods=("ast",), allow_empty=True)
+    table = Corpus(f"{out}/dropped").table()
+    for text, hits in zip(texts, table["decontaminate.hits"].to_pylist(), strict=True):
+        shown = text[hits[0]["start"] : hits[0]["stop"]]
+        assert shown.startswith(("def strip_both", "<b>def</b> strip_both"))
+        assert shown.rstrip().endswith(("return text", "return text</pre>"))
+
+
+@pytest.mark.parametrize("bounds", [{"tau": 0.5}, {"tau": 90.0}, {"max_share": 1.0}, {"max_share": 50.0}])
+def test_bounds_that_mean_nothing_are_refused(tmp_path: Path, against: str, bounds: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bounds))):
+        open_methods(prepare(against, str(tmp_path / "b")), **bounds)

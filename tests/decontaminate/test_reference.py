@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from curate.decontaminate.bits import bound_by_twins, docstring_bits, flow_bits, spelling_bits, surprises
+from curate.decontaminate.bits import Twin, bound_by_twins, docstring_bits, flow_bits, spelling_bits, surprises
 from curate.decontaminate.reference import MIN_COUNT, contexts, count, load_reference
 from curate.decontaminate.trees import plant
 
@@ -61,10 +61,21 @@ def test_docstrings_tell_by_their_longest_run_of_equal_words() -> None:
 
 
 def test_twins_in_ordinary_code_bound_the_bits() -> None:
-    assert bound_by_twins(50.0, 0.9, (), 1024) == 50
-    assert bound_by_twins(50.0, 0.9, ((0.85, 4),), 1024) == 50  # that twin is farther away than the document
-    assert bound_by_twins(50.0, 0.9, ((0.95, 4),), 1024) == math.log2(1024 / 4)
-    assert bound_by_twins(3.0, 0.9, ((0.95, 4),), 1024) == 3
+    twins = (Twin(0.95, 3, 0), Twin(1.0, 1, 1))
+    assert bound_by_twins(50.0, (), 1024) == 50
+    assert bound_by_twins(50.0, twins, 1024) == math.log2(1024 / 4)
+    assert bound_by_twins(3.0, twins, 1024) == 3
+
+
+def test_a_name_that_twins_have_too_tells_only_what_it_tells_among_them() -> None:
+    source = "def mean(xs):\n    return sum(xs) / len(xs)\n\n"
+    others = "def level(ys):\n    return sum(ys) / len(ys)\n\n"
+    reference = count([plant(6 * source + 2 * others)])
+    assert [times for times, _, _ in reference.idioms] == [8]
+    assert reference.spelt == [{"level": 2, "mean": 6, "xs": 6, "ys": 2}]
+    twins = [Twin(1.0, 8, 0)]
+    assert spelling_bits([("mean", "mean")], "mean", reference, twins) == -math.log2(6.5 / 9)
+    assert spelling_bits([("odd", "odd")], "odd", reference, twins) == spelling_bits([("odd", "odd")], "odd", reference)
 
 
 def test_the_reference_that_ships_knows_what_is_common() -> None:
