@@ -17,20 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from curate.text.characters import LAST_LETTER, NO_SPACES
+
 END, LETTER, ALONE, NOTHING = 0, 1, 2, 3  # kinds of code points
-LAST = 0x33480  # code points from here on are in no running text, and end a word
+LAST = LAST_LETTER  # code points from here on end a word
 HANGUL = range(0xAC00, 0xD7A4)  # syllables stay whole: NFKD would take them apart into letters
-NO_SPACES = (  # inclusive ranges of scripts written without spaces between words
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),  # Han, its extensions and compatibility forms
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x33479),
-)
 MOST = 4  # code points that one becomes; longer ones (Arabic formulas in one sign) are cut
 
 

@@ -4,7 +4,6 @@
 
     if not a: X else: Y          if a: Y else: X             also !=, not in, is not, <= and conditional expressions
     if a: return X else: Y       if a: return X, then Y      after return, raise, continue and break
-    f = lambda a: value          def f(a): return value
     "{} b".format(a), "%s b" % a    f"{a} b"; and f"{a}" is str(a)
 
 Only what Python itself treats alike (NaN aside), so that a tree never comes nearer to one that does something else.
@@ -42,15 +41,7 @@ def _statement(node: ast.stmt) -> list[ast.stmt]:
         if isinstance(body[-1], _JUMPS):
             return [ast.copy_location(ast.If(test, body, []), node), *settled(orelse)]
         return [ast.copy_location(ast.If(test, body, orelse), node)]
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) and len(node.targets) == 1:
-        target = node.targets[0]
-        return [_function(target.id, node.value, node)] if isinstance(target, ast.Name) else [node]
     return [node]
-
-
-def _function(name: str, node: ast.Lambda, place: ast.stmt) -> ast.stmt:
-    body: list[ast.stmt] = [ast.copy_location(ast.Return(node.body), node)]
-    return ast.copy_location(ast.FunctionDef(name, node.args, body, [], None, None), place)
 
 
 def conditional(node: ast.IfExp) -> ast.IfExp:

@@ -25,6 +25,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curate.dedup.lanes import WIDTH, fold_letters, letter_bits, load_lane, lowest_bit
+from curate.text.characters import LAST_LETTER, NO_SPACES
 
 U64 = np.uint64
 GAMMA = U64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: the increment of SplitMix64 (Steele et al., 2014)
@@ -35,18 +36,6 @@ ONES = U64(0xFFFFFFFFFFFFFFFF)
 WORDS, CODE, CHARACTERS = 0, 1, 2  # what a shingle is made of; the kernels' numbers for `SHINGLES`
 SHINGLES = ("words", "code", "characters")
 SEPARATOR, LETTER, ALONE = 0, 1, 2  # kinds of code points; ALONE is a word of its own
-LAST_LETTER = 0x33480  # code points from here on hold no letter, digit or mark that occurs in running text
-NO_SPACES = (  # inclusive ranges of scripts written without spaces between words
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),  # Han, and its extensions and compatibility forms
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x33479),
-)
 
 
 @cache

@@ -24,6 +24,19 @@ AFFIX = 256  # comes off the front or the back of a word as a word of its own
 TERMINAL = 512  # Unicode's Sentence_Terminal
 CURRENCY = 1024  # general category Sc
 
+LAST_LETTER = 0x33480  # code points from here on hold no letter, digit or mark that occurs in running text
+NO_SPACES = (  # inclusive ranges of scripts written without spaces between words
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),  # Han, and its extensions and compatibility forms
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x33479),
+)
+
 BREAKS = "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 AFFIXES = ("Ps", "Pe", "Pi", "Pf", "Po", "Sc", "So")  # brackets, quotes, other punctuation, currency, icons
 # What spaCy's English tokenizer leaves on a word although Unicode calls it punctuation, and the other way round.

@@ -27,7 +27,6 @@ def body(*lines: str) -> str:
         (body("if a: return 1", "else: return 2"), body("if a: return 1", "return 2")),
         (body("if a: return 1", "elif b: return 2", "else: b = 3"), body("if a: return 1", "if b: return 2", "b = 3")),
         (body("return 1 if not a else 2"), body("return 2 if a else 1")),
-        ("f = lambda a, b: a + b * 2", "def f(a, b):\n    return a + b * 2"),
         (body("return '{} of {:.2f}'.format(a, b)"), body("return f'{a} of {b:.2f}'")),
         (body("return '{1} of {0}'.format(a, b)"), body("return '{1} of {0}'.format(b, a)")),
         (body("return '%s of %.2f' % (a, b)"), body("return f'{a} of {b:.2f}'")),
@@ -60,8 +59,3 @@ def test_the_nodes_given_stay_as_they_are() -> None:
     before = ast.dump(module)
     assert len(settled(module.body[0].body)) == 2  # type: ignore[attr-defined]
     assert ast.dump(module) == before
-
-
-def test_a_lambda_with_a_name_is_a_function_with_its_lines() -> None:
-    tree = plant("x = 1\nf = lambda a: (\n    a + 1\n)\n").trees[0]
-    assert (tree.name, tree.first_line, tree.last_line) == ("f", 2, 4)
