@@ -31,7 +31,7 @@ LICENSES = "any"  # what is installed on a machine says seldom; the rule costs t
 def main() -> None:
     """Print one line per step, and one per stage of the first."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("inputs", nargs="+", help="whatever curate reads as code")
+    parser.add_argument("inputs", nargs="+", help="folders of repositories, or files that curate reads as code")
     parser.add_argument("--against", required=True, help="benchmarks, for the decontamination")
     parser.add_argument("--files", type=int, default=60_000)
     parser.add_argument("--ray", default="none")
@@ -62,7 +62,7 @@ def gather(inputs: list[str], files: int, folder: str) -> Corpus:
 
 def read(path: str) -> Iterator[Batch]:
     """Yield the columns of code of all files that can be read."""
-    source = open_source(path)
+    source = open_source(path, kind="code" if Path(path).is_dir() else None)
     for split in source.splits():
         for batch in source.read(split):
             missing = {f.name: pa.nulls(batch.num_rows, f.type) for f in CODE if f.name not in batch.schema.names}
