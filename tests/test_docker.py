@@ -474,6 +474,16 @@ def wait_until_healthy(node: subprocess.Popen[bytes], log: Path, *ports: int) ->
     pytest.fail(f"a node did not become healthy: {check(*ports).stdout}{log.read_text()[-3000:]}")
 
 
+def wait_until_listed(up: Cluster, nodes: int) -> None:
+    """`ray status` prints the head's last report, which a node that already answers may not have reached yet."""
+    for _ in range(60):
+        asked = up.run(["ray", "status", f"--address=127.0.0.1:{up.gcs}"])
+        if len(re.findall(r"1 node_", asked.stdout)) == nodes:
+            return
+        time.sleep(1)
+    pytest.fail(f"the cluster does not list {nodes} nodes: {asked.stdout}{asked.stderr}")
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A head and a worker, started as compose.yaml starts them, in its order; both end with the tests."""
@@ -491,6 +501,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 command = up.command(COMPOSE["services"][name]["command"], agent)
                 nodes.append(subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment))
             wait_until_healthy(nodes[-1], log, agent, *([up.dashboard] if name == "head" else []))
+        wait_until_listed(up, 2)
         yield up
     finally:
         for node in reversed(nodes):
