@@ -90,6 +90,6 @@ def test_twenty_kills_at_random_moments_leave_the_uninterrupted_result(script: P
 
 def test_a_run_killed_here_resumes_on_ray_with_two_workers(script: Path) -> None:
     subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
-    assert kill_in_its_midst(0.3, command(script, "cut", 0.01))
+    assert kill_in_its_midst(0.3, command(script, "cut", 0.1))
     subprocess.run(command(script, "cut", 0.0, "local", 2), check=True, capture_output=True)
     assert shards(script.parent / "cut") == shards(script.parent / "whole")

@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with (tmp_path_factory.mktemp("moto") / "log").open("w") as log:
         command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
                 break

@@ -62,13 +62,13 @@ def stop(process, url, number, after):
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     return process.returncode, errors
 
 
 def finished(tmp_path, url):
     process = start(tmp_path, url)
-    shown, errors = process.communicate(timeout=60)
+    shown, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     table = Corpus(str(tmp_path / "labels")).table()
     assert sorted(table["id"].to_pylist()) == sorted(f"Page {i}." for i in range(N))  # each once, none lost
