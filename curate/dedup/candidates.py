@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 
 from curate.corpus import open_parquet
 from curate.dedup.layout import Layout
-from curate.dedup.order import pq_read
-from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, scatter, scatter_pieces
+from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, read_rows, scatter, scatter_pieces
 from curate.dedup.words import GAMMA
 
 NEAR, EXACT, URL_KIND = "near", "exact", "url"
@@ -51,7 +50,7 @@ def scatter_block(layout: Layout, unit: int) -> None:
         return
     block = layout.blocks[unit]
     names = ["num_shingles", "exact", "bands", *(["url"] if layout.by_url else [])]
-    signed = pa.concat_tables([pq_read(file, names) for file in block.files])
+    signed = pa.concat_tables([read_rows(file, names) for file in block.files])
     ranks = np.asarray(layout.ranks()[block.start : block.stop])
     for kind in kinds(layout):  # the last one marks the block as done
         table = entries(signed, ranks, kind)

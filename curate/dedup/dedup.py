@@ -10,8 +10,8 @@ Four phases: sign every document (band keys and hashes, to `unique/_work`), deci
 link, verify, settle), hold the decision against the limits, write. All is work on splits, blocks and ranges, but for
 one pass in this process that takes 21 bytes a document; `curate.dedup.plan` says beforehand what the whole takes. Each
 file appears whole, so a killed run goes on where it stopped, and with the same survivors, because they depend on the
-set of documents alone; a corpus small enough to be held in memory is decided again, from its signatures. A limit
-exceeded stops before anything is written, and what was signed serves the next try.
+set of documents alone. A limit exceeded stops before anything is written, and what was signed serves the next try. A
+corpus small enough to be held in memory leaves no scratch files: it is signed and decided again.
 
 With `index`, the corpus is held against every corpus added before it, of which nothing changes (older documents win),
 and is then added itself; see `curate.dedup.index`.
@@ -38,16 +38,16 @@ from curate.dedup.layer import add_layer, new_layer
 from curate.dedup.layout import Block, Layout, Sets
 from curate.dedup.minhash import FINEWEB, MinHash
 from curate.dedup.passes import SCORE, WORK, Job, digest, let_go, read_shingles, sign_split, write_split
-from curate.dedup.plan import MEMORY, Plan, plan
+from curate.dedup.plan import MEMORY, Plan, held_bytes, plan
 from curate.dedup.refuse import TooMuchRemovedError, refuse
 from curate.dedup.report import DedupReport, report_of
-from curate.dedup.shuffle import HELD, exists, forget
+from curate.dedup.shuffle import exists, forget
 from curate.document import ID, TEXT, URL
 from curate.progress import Progress
 
 __all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 
-HELD_SHARE = 0.25  # of the memory; smaller corpora, and all that deciding on them writes, are held in this process
+HELD_SHARE = 0.25  # of the memory; what takes less, with its signatures and decisions, is held in this process
 
 
 def dedup(
@@ -105,7 +105,7 @@ def dedup(
     if index is not None:
         check_writable(against.path)
     start = time.monotonic()
-    held = sum(split.num_bytes for split in job.splits)
+    held = held_bytes(sum(s.num_rows or 0 for s in job.splits), sum(s.num_bytes for s in job.splits), job.settings)
     job = replace(job, hold=not on_ray(ray) and held < HELD_SHARE * memory)
     planned = _plan(job, memory, workers, against.num_docs, indexed=index is not None)
     if on_plan is not None:
@@ -193,7 +193,7 @@ def _layout(job: Job, planned: Plan, index: Index) -> Layout:
     settings = job.settings
     shape = digest([settings.threshold, settings.similarity, job.by_url, cuts, job.index])
     return Layout(
-        work=f"{HELD if job.hold else ''}{job.work}/decide-{shape}",
+        work=f"{job.work}/decide-{shape}",
         settings=settings,
         threshold=settings.threshold,
         by_url=job.by_url,
@@ -210,7 +210,7 @@ def _layout(job: Job, planned: Plan, index: Index) -> Layout:
 
 
 def _signed_files(job: Job) -> list[str]:
-    return [f"{job.work}/signed/{split.name}.parquet" for split in job.splits]
+    return [f"{job.signed}/{split.name}.parquet" for split in job.splits]
 
 
 def blocks_of(files: Sequence[str], num_rows: Sequence[int], block_docs: int) -> Iterator[Block]:
@@ -229,7 +229,7 @@ def _sets(job: Job, block: Block, rows: NDArray[np.int64]) -> Iterator[Sets]:
     if block.old:
         yield from read_sets(block.files[0], rows)
         return
-    splits = {f"{job.work}/signed/{split.name}.parquet": split for split in job.splits}
+    splits = dict(zip(_signed_files(job), job.splits, strict=True))
     first = 0
     for file, size in zip(block.files, block.num_rows, strict=True):
         inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + size)]

@@ -14,11 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.corpus import ShardWriter
 from curate.dedup.layout import Layout
-from curate.dedup.order import pq_read
 from curate.dedup.passes import DECISION
-from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, scatter
+from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, read_rows, scatter, write_rows
 from curate.document import ID
 
 DROP_EXACT, DROP_URL, DROP_NEAR = "dedup.exact", "dedup.url", "dedup.near"
@@ -61,7 +59,7 @@ def conclude_block(layout: Layout, splits: Sequence[str], folder: str, unit: int
     leaves = own != survivor
     if not all(exists(f"{folder}/{split}.parquet") for split in splits):
         _write(_decisions(layout, unit, own, survivor), splits, block.num_rows, folder)
-    source = pa.concat_tables([pq_read(file, ["source"]) for file in block.files])["source"]
+    source = pa.concat_tables([read_rows(file, ["source"]) for file in block.files])["source"]
     counted = pa.table({"source": source, "total": pa.array(np.ones(len(own), np.int64)), "lost": pa.array(leaves * 1)})
     return losses([counted])
 
@@ -115,10 +113,7 @@ def _reasons(layout: Layout, mine: pa.Table, theirs: pa.Table) -> tuple[NDArray[
 def _write(table: pa.Table, splits: Sequence[str], sizes: Sequence[int], folder: str) -> None:
     first = 0
     for split, size in zip(splits, sizes, strict=True):
-        with ShardWriter(folder, split, DECISION) as writer:
-            for batch in table.slice(first, size).combine_chunks().to_batches():
-                writer.write(batch)
-            writer.commit({})
+        write_rows(folder, split, DECISION, table.slice(first, size).combine_chunks().to_batches())
         first += size
 
 
@@ -131,7 +126,7 @@ def _survivors(layout: Layout, unit: int) -> tuple[NDArray[np.uint32], NDArray[n
 
 def _known(layout: Layout, unit: int) -> pa.Table:
     names = [ID, "exact", "bands", *(["url"] if layout.by_url else [])]
-    return pa.concat_tables([pq_read(file, names) for file in layout.blocks[unit].files])
+    return pa.concat_tables([read_rows(file, names) for file in layout.blocks[unit].files])
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

@@ -41,13 +41,12 @@ from numpy.typing import NDArray
 from curate.corpus import Corpus, ShardWriter, open_parquet, read_receipt
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
-from curate.dedup.order import pq_read
 from curate.dedup.passes import digest
-from curate.dedup.shuffle import column, exists, put
+from curate.dedup.shuffle import column, exists, put, read_rows
 from curate.document import ID
 from curate.storage import is_remote
 
-FORMAT = 2  # of the files
+FORMAT = 3  # of the files
 LAYERS = pa.schema(
     [
         ("layer", pa.string()),
@@ -98,7 +97,7 @@ class Index:
     def rows(self, num_new: int) -> NDArray[np.uint32]:
         """Return (num_docs,) uint32: the row of each rank."""
         files = [file for folder in self.folders() for file in _files(f"{folder}/documents")]
-        ranks = [column(pq_read(file, ["rank"]), "rank") for file in files]
+        ranks = [column(read_rows(file, ["rank"]), "rank") for file in files]
         rows = np.empty(self.num_docs, dtype=np.uint32)
         rows[np.concatenate([np.zeros(0, np.uint32), *ranks])] = np.arange(
             num_new, num_new + len(rows), dtype=np.uint32
@@ -252,7 +251,7 @@ def _where(index: Index, kind: str, ids: pa.Array) -> pa.Table:
     found = [pa.table({ID: pa.array([], pa.string()), "rank": pa.array([], pa.int64())})]
     for folder in index.folders():
         for file in _files(f"{folder}/{kind}"):
-            table = pq_read(file, [ID, "rank"])
+            table = read_rows(file, [ID, "rank"])
             found.append(table.filter(pa.compute.is_in(table[ID], value_set=ids)).cast(DELETED))
     return pa.concat_tables(found)
 
@@ -261,7 +260,7 @@ def _left_for(index: Index, ranks: pa.Array) -> pa.Table:
     found = [pa.table({ID: pa.array([], pa.string()), "rank": pa.array([], pa.int64())})]
     for folder in index.folders():
         for file in _files(f"{folder}/left"):
-            table = pq_read(file, [ID, "rank"]).cast(DELETED)
+            table = read_rows(file, [ID, "rank"]).cast(DELETED)
             found.append(table.filter(pa.compute.is_in(table["rank"], value_set=ranks)))
     return pa.concat_tables(found)
 

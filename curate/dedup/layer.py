@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.corpus import Corpus, ShardWriter, sweep
+from curate.corpus import ShardWriter, sweep
 from curate.dedup.candidates import INDEX_RANGES, NEAR, kinds
 from curate.dedup.decide import Each
 from curate.dedup.index import Index, commit
 from curate.dedup.layout import Layout
-from curate.dedup.order import pq_read
 from curate.dedup.passes import Job, digest
-from curate.dedup.shuffle import column, exists, gather, load, save
+from curate.dedup.shuffle import column, exists, gather, load, read_rows, save
 from curate.document import ID
 
 KEYS_AT_ONCE = 2**16
@@ -60,13 +59,13 @@ def add_layer(layout: Layout, index: Index, layer: dict[str, Any], by_url: bool,
 
 def content_of(layout: Layout) -> str:
     """Return a digest of all ids and texts of a corpus, from its signed files."""
-    hashed = blake2b(digest_size=16)
+    ids, texts = blake2b(digest_size=16), blake2b(digest_size=16)
     for unit in layout.new_blocks:
         for file in layout.blocks[unit].files:
-            for batch in Corpus(file).batches([ID, "exact"]):
-                hashed.update("\0".join(batch[ID].to_pylist()).encode())
-                hashed.update(b"".join(batch["exact"].to_pylist()))
-    return hashed.hexdigest()
+            for batch in read_rows(file, [ID, "exact"]).to_batches():
+                ids.update("".join(f"{name}\0" for name in batch[ID].to_pylist()).encode())
+                texts.update(b"".join(batch["exact"].to_pylist()))
+    return blake2b(ids.digest() + texts.digest(), digest_size=16).hexdigest()
 
 
 def number_kept(layout: Layout) -> int:
@@ -90,7 +89,7 @@ def add_documents(layout: Layout, folder: str, unit: int) -> None:
     survivor, numbers = load(f"{layout.work}/survivor.bin")[own], load(f"{layout.work}/numbers.bin")
     stays = survivor == own
     names = [ID, "exact", "bands", *(["url"] if layout.by_url else [])]
-    signed = pa.concat_tables([pq_read(file, names) for file in block.files])
+    signed = pa.concat_tables([read_rows(file, names) for file in block.files])
     schema = pa.schema(
         [("rank", pa.uint32()), *signed.schema.remove_metadata(), ("shingles", pa.large_list(pa.uint64()))]
     )

@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.corpus import open_parquet
 from curate.dedup.layout import Block, Layout
-from curate.dedup.shuffle import column, exists, fixed, gather, read_part, save, scatter
+from curate.dedup.shuffle import column, exists, fixed, gather, read_part, read_rows, save, scatter
 from curate.document import ID
 
 SAMPLED_FILES, SAMPLED_ROWS = 64, 512
@@ -58,11 +57,8 @@ def bounds(blocks: Sequence[Block], count: int) -> list[Bound]:
     files = [file for block in blocks for file in block.files]
     sample: list[Bound] = []
     for file in files[:: -(-len(files) // SAMPLED_FILES)]:
-        with open_parquet(file) as opened:
-            for batch in opened.iter_batches(SAMPLED_ROWS, columns=RANKED):
-                keys = keyed(pa.Table.from_batches([batch]))
-                sample += [_bound(keys, row) for row in range(len(keys))]
-                break
+        keys = keyed(read_rows(file, RANKED, most=SAMPLED_ROWS))
+        sample += [_bound(keys, row) for row in range(len(keys))]
     sample.sort()
     return [sample[len(sample) * i // count] for i in range(1, count)] if sample else [(0, 0, "")] * (count - 1)
 
@@ -73,7 +69,7 @@ def sort_block(layout: Layout, cuts: Sequence[Bound], unit: int) -> None:
     if exists(path):
         return
     block = layout.blocks[unit]
-    keys = keyed(pa.concat_tables([pq_read(file, RANKED) for file in block.files]))
+    keys = keyed(pa.concat_tables([read_rows(file, RANKED) for file in block.files]))
     order = rank(keys)
     rows = (order + block.start).astype(np.uint32)
     ordered = keys.take(pa.array(order)).append_column("row", pa.array(rows)).combine_chunks()
@@ -108,12 +104,6 @@ def write_ranks(layout: Layout, old_rows: NDArray[np.uint32]) -> None:
     ranks = np.empty(layout.num_new, dtype=np.uint32)
     ranks[rows[layout.num_old :]] = np.arange(layout.num_old, layout.total, dtype=np.uint32)
     save(f"{layout.work}/ranks.bin", ranks)
-
-
-def pq_read(path: str, columns: Sequence[str]) -> pa.Table:
-    """Read some columns of a Parquet file anywhere."""
-    with open_parquet(path) as file:
-        return file.read(columns=list(columns))
 
 
 def _descending(score: pa.ChunkedArray) -> NDArray[np.uint64]:

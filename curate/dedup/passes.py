@@ -24,7 +24,7 @@ from curate.corpus import DROPPED, Corpus, ShardWriter, Split
 from curate.dedup.exact import exact_hashes
 from curate.dedup.guard import source_column, sources
 from curate.dedup.minhash import MinHash, band_keys, signatures
-from curate.dedup.shuffle import exists
+from curate.dedup.shuffle import HELD, exists, read_rows, write_rows
 from curate.dedup.url import url_hashes
 from curate.dedup.verify import shingle_sets
 from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
@@ -58,7 +58,7 @@ class Job:
     splits: tuple[Split, ...]
     by_url: bool = False
     index: str = ""  # the state of the index it is probed against
-    hold: bool = False  # read a small corpus once, and hold its batches in this process
+    hold: bool = False  # read a small corpus once, and hold its batches and all scratch in this process
 
     @property
     def step(self) -> str:
@@ -84,7 +84,12 @@ class Job:
     def work(self) -> str:
         """The scratch folder; another threshold finds what was signed."""
         signs = (FORMAT, self.settings.signing(), self.key, self.by_url, [split.identity() for split in self.splits])
-        return f"{self.out}/{WORK}/{digest(signs)}"
+        return f"{HELD if self.hold else ''}{self.out}/{WORK}/{digest(signs)}"
+
+    @property
+    def signed(self) -> str:
+        """The folder of signatures."""
+        return f"{self.work}/signed"
 
     @property
     def decided(self) -> str:
@@ -115,14 +120,12 @@ def let_go() -> None:
 
 def sign_split(job: Job, split: Split) -> None:
     """Write what deciding needs to know of each document: 8 bytes a band and about 100 more."""
-    if exists(f"{job.work}/signed/{split.name}.parquet"):
+    if exists(f"{job.signed}/{split.name}.parquet"):
         return
     columns = [TEXT, ID, *filter(None, (job.key, source_column(job.corpus.schema.names)))]
     columns += [URL] if job.by_url else []
-    with ShardWriter(f"{job.work}/signed", split.name, sign_schema(job)) as writer:
-        for batch in read_batches(job, split, list(dict.fromkeys(columns))):
-            writer.write(_sign(batch, job, split))
-        writer.commit({})
+    batches = read_batches(job, split, list(dict.fromkeys(columns)))
+    write_rows(job.signed, split.name, sign_schema(job), (_sign(batch, job, split) for batch in batches))
 
 
 def sign_schema(job: Job) -> pa.Schema:
@@ -172,7 +175,7 @@ def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
     """Write the rows that stay, and as evidence those that leave; the kept shard comes last, with the receipt."""
     if exists(f"{job.out}/{split.name}.parquet"):
         return
-    decided = Corpus(f"{job.decided}/{split.name}.parquet").table().combine_chunks()
+    decided = read_rows(f"{job.decided}/{split.name}.parquet", DECISION.names).combine_chunks()
     tally, first = Tally.of_steps(["input", job.step]), 0
     with (
         ShardWriter(job.out, split.name, _schemas(job)[0]) as kept,

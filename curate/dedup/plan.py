@@ -105,7 +105,7 @@ def plan(
     entries = num_docs * (settings.bands + 2)
     num_ranges = 1 << max(0, (-(-entries * ENTRY_BYTES // room) - 1).bit_length())
     task = max(entries // num_ranges * ENTRY_BYTES, min(num_docs * BLOCK_BYTES, room))
-    signature = 8 * settings.bands + 16 + 24 + id_bytes
+    signature = _signature(settings, id_bytes)
     shingles = text / max(num_docs, 1) / WORD_BYTES
     scratch = int(num_docs * (_scratch(settings, id_bytes) + 0.1 * 8 * shingles))
     return Plan(
@@ -118,13 +118,23 @@ def plan(
         num_strips=max(1, -(-num_docs * RANKING_BYTES // room)),
         signature_bytes=signature,
         index_bytes=int(20 * settings.bands + 48 + id_bytes + 8 * shingles),
-        disk_bytes=num_docs * signature + scratch * (not hold),
-        peak_bytes=(text + scratch) * hold
+        disk_bytes=0 if hold else num_docs * signature + scratch,
+        peak_bytes=(text + num_docs * signature + scratch) * hold
         + ARRAY_BYTES * total
         + workers * (BASE_BYTES + task)
         + (BASE_BYTES if workers > 1 else 0),
         seconds=_seconds(num_docs, text / 1e6, workers) + (text / 1e6 * INDEX_S / workers if indexed else 0),
     )
+
+
+def held_bytes(num_docs: int, text_bytes: int, settings: MinHash, id_bytes: int = 45) -> int:
+    """Return what a run keeps in memory that holds its texts, their signatures and what deciding writes."""
+    return text_bytes + num_docs * (_signature(settings, id_bytes) + _scratch(settings, id_bytes))
+
+
+def _signature(settings: MinHash, id_bytes: int) -> int:
+    """Return the bytes of a document's signature: keys, hash, numbers and id."""
+    return 8 * settings.bands + 16 + 24 + id_bytes
 
 
 def _scratch(settings: MinHash, id_bytes: int) -> int:

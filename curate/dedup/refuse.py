@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from curate.dedup.guard import WHOLE_CORPUS, Breach, Limits, cluster_breaches, source_breaches
 from curate.dedup.layout import Layout
-from curate.dedup.order import pq_read
 from curate.dedup.passes import Job
-from curate.dedup.shuffle import load
+from curate.dedup.shuffle import load, read_rows
 from curate.document import ID, TEXT
 
 EXAMPLE_CHARS = 300
@@ -56,7 +55,7 @@ def _largest(layout: Layout, breach: Breach) -> int:
         own = np.asarray(layout.ranks()[block.start : block.stop])
         left = survivors[own] != own
         if breach.name != WHOLE_CORPUS:
-            source = pa.concat_tables([pq_read(file, ["source"]) for file in block.files])["source"]
+            source = pa.concat_tables([read_rows(file, ["source"]) for file in block.files])["source"]
             left &= pc.equal(source, breach.name).to_numpy()
         counted = np.bincount(survivors[own[left]], minlength=len(sizes))
         counted[: len(sizes)] += sizes
@@ -68,7 +67,7 @@ def _id(layout: Layout, rank: int) -> str:
     """Return the id of one document."""
     row = int(layout.rows()[rank])
     block = layout.blocks[int(layout.block_of(np.array([row], dtype=np.uint32))[0])]
-    return str(pa.concat_tables([pq_read(file, [ID]) for file in block.files])[ID][row - block.start].as_py())
+    return str(pa.concat_tables([read_rows(file, [ID]) for file in block.files])[ID][row - block.start].as_py())
 
 
 def _beginning(job: Job, layout: Layout, survivor: int) -> str:

@@ -3,9 +3,13 @@
     scatter("work/entries/0.arrow", [part_0, part_1, ...])
     gather(["work/entries/0.arrow", "work/entries/1.arrow"], part=1)      a table
 
+    write_rows("work/signed", "00000", schema, batches)
+    read_rows("work/signed/00000.parquet", ["id"])                                a table
+
 Each part is one record batch of an Arrow IPC file, so a reader seeks to its bytes and reads nothing else. Files appear
-whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk. A run
-that holds its small corpus in this process holds them as well, under names that begin with `HELD`.
+whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk. What is
+read by columns and as a whole is Parquet instead. A run that holds its small corpus in this process holds all of them
+as well, under names that begin with `HELD`.
 """
 
 import posixpath
@@ -21,11 +25,36 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curate.corpus import ShardWriter, open_parquet
 from curate.storage import info, is_remote, open_binary, read_bytes, upload
 
 PARTS = b"parts"  # of one piece of a file written in pieces
 HELD = "held:"
 _held: dict[str, pa.Buffer] = {}
+_held_rows: dict[str, pa.Table] = {}
+
+
+def write_rows(folder: str, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write the Parquet file `name` of a folder."""
+    if folder.startswith(HELD):
+        _held_rows[f"{folder}/{name}.parquet"] = pa.Table.from_batches(batches, schema)
+        return
+    with ShardWriter(folder, name, schema) as writer:
+        for batch in batches:
+            writer.write(batch)
+        writer.commit({})
+
+
+def read_rows(path: str, columns: Sequence[str], *, most: int | None = None) -> pa.Table:
+    """Read some columns of a Parquet file anywhere: all rows, or some number from the first on."""
+    if path.startswith(HELD):
+        return _held_rows[path].select(columns).slice(0, most)
+    with open_parquet(path) as file:
+        if most is None:
+            return file.read(columns=list(columns))
+        first = next(file.iter_batches(most, columns=list(columns)), None)
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+        return pa.Table.from_batches([] if first is None else [first], schema.remove_metadata())
 
 
 def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
@@ -115,13 +144,14 @@ def put(path: str, write: Any) -> None:
 def exists(path: str) -> bool:
     """Tell whether a file is there, and so whole."""
     if path.startswith(HELD):
-        return path in _held
+        return path in _held or path in _held_rows
     return info(path) is not None
 
 
 def forget() -> None:
     """Let go of the files that are held in this process."""
     _held.clear()
+    _held_rows.clear()
 
 
 def cut(sorted_parts: NDArray[Any], num_parts: int) -> list[slice]:
