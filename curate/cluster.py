@@ -8,15 +8,40 @@ worker process that stays alive keeps its loaded models for the next unit. `benc
 through Ray Data as well; tasks are quicker and need no table of work items, so Ray Data is not used.
 """
 
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-LOST_RETRIES = 3  # of one unit whose worker or node died
+LOST_RETRIES = 3  # of one task whose worker or node died
+GROUP_S = 1.0  # of small units in one task: a thousand times what it costs to send one
+GROUP_UNITS = 512  # at most, so that what a task sends back stays small
+LOOK_S = 5.0  # between two looks at how large the cluster is
+MIN_TASKS = 8  # under way, so that an autoscaler sees a need where there is no CPU yet
+TASK_MEMORY = 2**30  # bytes
+
+
+class LostUnits(RuntimeError):  # noqa: N818  what they are, not that it is an error
+    """Units whose workers died again and again, most often for want of memory.
+
+    Attributes:
+        lost: index of the unit -> the reason, in one line.
+    """
+
+    def __init__(self, lost: Mapping[int, str], units: Sequence[Any]) -> None:
+        first, reason = next(iter(lost.items()))
+        super().__init__(
+            f"{len(lost)} units were lost with their workers, the first {units[first]} ({reason}); "
+            "run again to retry them"
+        )
+        self.lost = dict(lost)
 
 
 def map_units(
@@ -26,26 +51,55 @@ def map_units(
     ray: str | None = None,
     workers: int | None = None,
     num_gpus: float = 0,
+    memory: int = TASK_MEMORY,
+    on_submit: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, R]]:
-    """Yield (index of the unit, result) as units finish.
+    """Yield (index of the unit, result) as units finish; `map_groups` says what the arguments are."""
+    engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus, "memory": memory, "on_submit": on_submit}
+    yield from map_groups(partial(_one_by_one, work), units, **engine)  # type: ignore[arg-type]
+
+
+def map_groups(
+    work: Callable[[Iterable[T]], Iterator[R]],
+    units: Sequence[T],
+    *,
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+    memory: int = TASK_MEMORY,
+    before: Callable[[Iterable[T]], Iterator[Any]] | None = None,
+    on_submit: Callable[[int], None] | None = None,
+) -> Iterator[tuple[int, R]]:
+    """Yield (index of the unit, result) as units finish, of work that takes many and gives a result for each, in order.
 
     Args:
+        work: takes units from its argument as long as it gives some, which is while there is time.
+        units: largest first, so that no long one is left for the end.
         ray: "none" for this process, "local" for a Ray started here, "auto" or an address for a running cluster.
             None is "auto" inside a submitted Ray job and "none" elsewhere.
-        workers: units at a time; on Ray the default is all the cluster's CPUs, in this process it is always one.
-        num_gpus: GPUs a unit holds while it runs.
+        workers: tasks at a time; on Ray the default follows the cluster's CPUs (GPUs) as nodes come and go, in this
+            process it is always one.
+        num_gpus: GPUs a task holds while it runs.
+        before: the part of the work that needs no GPU. It is a task of its own on a CPU, of whatever node has one, and
+            `work` takes what it yields, one thing for each unit, once that is whole and on the GPU's node.
+        memory: bytes that a task asks the scheduler for, so that a node is not given more than it can hold.
+        on_submit: is told the index of each unit that leaves for a worker.
 
     Raises:
-        RuntimeError: units were lost because their worker died again and again (out of memory is the usual cause);
+        LostUnits: units were lost because their worker died again and again (out of memory is the usual cause);
             raised after all other units are done. What `work` itself raises comes through as it is.
     """
     if not on_ray(ray):
         if workers is not None and workers > 1:
             raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
-        for index, unit in enumerate(units):
-            yield index, work(unit)
-        return
-    yield from _map_on_ray(work, units, connect(ray, workers), workers, num_gpus)
+        yield from enumerate(work(units if before is None else before(units)))
+    elif units:
+        engine = connect(ray, workers)
+        yield from _Groups(engine, work, units, workers, num_gpus, memory, before, on_submit).results()
+
+
+def _one_by_one(work: Callable[[T], R], units: Iterable[T]) -> Iterator[R]:
+    return map(work, units)
 
 
 def train_on_ray(work: Callable[[], None], *, ray: str, workers: int, gpus: bool = True, retries: int = 3) -> None:
@@ -102,44 +156,149 @@ def connect(address: str | None, workers: int | None = None) -> Any:
     return ray
 
 
-def _map_on_ray(
-    work: Callable[[T], R], units: Sequence[T], ray: Any, workers: int | None, num_gpus: float
-) -> Iterator[tuple[int, R]]:
-    shared = ray.put(work)
-    task = ray.remote(
-        num_cpus=1,
-        num_gpus=num_gpus,
-        max_retries=LOST_RETRIES,
-        max_calls=0,  # keep the worker, and the models it has loaded, for the next unit
-        scheduling_strategy="SPREAD",
-    )(_call)
-    running: dict[Any, int] = {}
-    lost: list[str] = []
-    waiting = iter(range(len(units)))
-    while True:
-        # twice the CPUs keeps every worker fed and shows an autoscaler that there is more to do
-        bound = workers or max(2 * int(ray.cluster_resources().get("CPU", 1)), 8)
-        for index in waiting:
-            running[task.remote(shared, units[index])] = index
-            if len(running) >= bound:
-                break
-        if not running:
-            break
-        (done, *_), _ = ray.wait(list(running), num_returns=1)
-        index = running.pop(done)
-        try:
-            result = ray.get(done)
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError) as e:
-            lost.append(f"{units[index]}: {type(e).__name__}")
-            continue
-        except ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
-        yield index, result
-    if lost:
-        raise RuntimeError(
-            f"{len(lost)} units were lost with their workers, the first {lost[0]}; run again to retry them"
+class _Groups(Generic[T, R]):
+    """One mapping on Ray: units waiting, groups of them under way, and what is known of their time.
+
+    A task costs the scheduler about a millisecond and the driver one more, so small units travel together: as many as
+    are expected to take `GROUP_S`, and no more than leaves each worker two groups (guided self-scheduling:
+    Polychronopoulos and Kuck 1987). Expectations fail, so a task that is out of time gives back what it has not begun.
+    """
+
+    def __init__(
+        self, ray: Any, work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T], workers: int | None,
+        num_gpus: float, memory: int, before: Callable[[Iterable[T]], Iterator[Any]] | None,
+        on_submit: Callable[[int], None] | None,
+    ) -> None:  # fmt: skip
+        self.ray, self.units, self.workers, self.num_gpus = ray, units, workers, num_gpus
+        self.work, self.before = ray.put(work), None if before is None else ray.put(before)
+        # max_calls=0 keeps a worker, and the models it has loaded, for the next unit. Ray's own strategy packs a node
+        # to half, then spreads, and leaves nodes with GPUs to those who ask for some while others have room.
+        options = {"memory": _within(ray, memory), "max_calls": 0}
+        self.on_cpu = ray.remote(num_cpus=1, **options)(_call)
+        # a GPU's task never queues for a CPU behind the tasks that feed it
+        self.task = ray.remote(num_cpus=0 if before else 1, num_gpus=num_gpus, **options)(
+            _call_after if before else _call
         )
+        self.waiting = deque(range(len(units)))
+        self.alone: set[int] = set()  # units whose group was lost: each goes by itself, to find the one that kills
+        self.running: dict[Any, list[int]] = {}
+        self.unit_s: float | None = None
+        self.lost: dict[int, str] = {}
+        self.slots, self.looked = 0, -math.inf
+        self.on_submit = on_submit
+
+    def results(self) -> Iterator[tuple[int, R]]:
+        try:
+            while self.waiting or self.running:
+                self._submit()
+                for done in self._finished():
+                    yield from self._take(done, self.running.pop(done))
+        finally:
+            for under_way in self.running:  # whoever iterates has stopped: an error, Ctrl-C
+                self.ray.cancel(under_way)
+        if self.lost:
+            raise LostUnits(self.lost, self.units)
+
+    def _submit(self) -> None:
+        bound = self._bound()
+        while self.waiting and len(self.running) < bound:
+            group = self._next_group(bound)
+            self.running[self._send([self.units[index] for index in group])] = group
+            if self.on_submit is not None:
+                list(map(self.on_submit, group))
+
+    def _send(self, units: Sequence[T]) -> Any:
+        retries = {"max_retries": LOST_RETRIES if len(units) == 1 else 0}  # a lost group's units go by themselves
+        task = self.task.options(**retries)
+        if self.before is None:
+            return task.remote(self.work, units, GROUP_S)
+        # given a reference, Ray starts a task when what it refers to is there: no GPU is held until then
+        return task.remote(self.work, self.on_cpu.options(**retries).remote(self.before, units, GROUP_S))
+
+    def _next_group(self, bound: int) -> list[int]:
+        if self.unit_s is None or self.waiting[0] in self.alone:
+            return [self.waiting.popleft()]
+        fair = math.ceil(len(self.waiting) / (2 * bound))
+        size = min(fair, max(1, int(GROUP_S / max(self.unit_s, 1e-6))), GROUP_UNITS)
+        return [self.waiting.popleft() for _ in range(size)]
+
+    def _bound(self) -> int:
+        """Return how many tasks may be under way: all that can run, and as many that wait, which an autoscaler sees."""
+        if self.workers is not None:
+            return self.workers
+        if time.monotonic() - self.looked > LOOK_S:
+            there = self.ray.cluster_resources()
+            cpus = there.get("CPU", 0) if self.before or not self.num_gpus else 0
+            gpus = there.get("GPU", 0) / self.num_gpus if self.num_gpus else 0
+            self.slots, self.looked = max(2 * int(cpus + gpus), MIN_TASKS), time.monotonic()
+        return self.slots
+
+    def _finished(self) -> list[Any]:
+        """Wait for one task, or for the time to look at the cluster again; return all that have finished."""
+        under_way = list(self.running)
+        first, _ = self.ray.wait(under_way, num_returns=1, timeout=LOOK_S, fetch_local=False)
+        if not first:
+            return []
+        return list(self.ray.wait(under_way, num_returns=len(under_way), timeout=0, fetch_local=False)[0])
+
+    def _take(self, done: Any, group: list[int]) -> Iterator[tuple[int, R]]:
+        try:
+            seconds, results = self.ray.get(done)
+        except self.ray.exceptions.RayTaskError as error:
+            raise error.as_instanceof_cause() from None
+        except self.ray.exceptions.RayError as error:
+            if len(group) == 1:
+                self.lost[group[0]] = f"{type(error).__name__}: {_first_line(error)}"
+            else:
+                self.alone.update(group)
+                self.waiting.extendleft(reversed(group))
+            return
+        self.waiting.extendleft(reversed(group[len(results) :]))
+        each = seconds / len(results)
+        self.unit_s = each if self.unit_s is None else (self.unit_s + each) / 2
+        yield from zip(group, results, strict=False)  # what a task had no time for has no result
 
 
-def _call(work: Callable[[T], R], unit: T) -> R:
-    return work(unit)
+def _first_line(error: Exception) -> str:
+    return f"{error}".strip().split("\n")[0]
+
+
+def _within(ray: Any, memory: int) -> int:
+    """Return `memory`, or what the largest node has if that is less: more could run nowhere."""
+    most = max((node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]), default=0)
+    return int(min(memory, most or memory))
+
+
+def _call(work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T], seconds: float) -> tuple[float, list[R]]:
+    """Do the first unit, and more until the time is up; return the seconds it took and a result for each done."""
+    begun = time.monotonic()
+    in_time = (unit for number, unit in enumerate(units) if not number or time.monotonic() < begun + seconds)
+    results = list(work(in_time))
+    return time.monotonic() - begun, results
+
+
+def _call_after(work: Callable[[Iterable[Any]], Iterator[R]], before: tuple[float, list[Any]]) -> tuple[float, list[R]]:
+    """Go on with all that a task on a CPU has made; return the longer of the two times, which paces the next group."""
+    seconds, made = before
+    longer, results = _call(work, made, math.inf)
+    return max(seconds, longer), results
+
+
+def dashboard(out: str) -> Callable[[Mapping[str, float]], None]:
+    """Return what adds to counters on the cluster's dashboard, and for its Prometheus: `curate_rows` and the like.
+
+    The tag `out` tells runs apart. To be called where this process has joined a cluster.
+    """
+    counters: dict[str, Any] = {}
+
+    def add(more: Mapping[str, float]) -> None:
+        from ray.util.metrics import Counter
+
+        for name, value in more.items():
+            if name not in counters:
+                counters[name] = Counter(f"curate_{name}", description=f"{name} done by curate", tag_keys=("out",))
+                counters[name].set_default_tags({"out": out})
+            if value > 0:
+                counters[name].inc(value)
+
+    return add

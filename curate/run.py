@@ -13,11 +13,14 @@ with its bounds and source, and the stage that first gave each column. To resume
 whose shard is there. Kill a run anywhere, start it again with any number of workers, and the same bytes come out.
 """
 
-import traceback
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -38,17 +41,22 @@ from curate.corpus import (
     sweep,
 )
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
-from curate.progress import Progress
+from curate.progress import Failure, Meter, Progress, RunLog, Spent
 from curate.stage import Rule, Stage, stage_name
 from curate.storage import info
 from curate.tally import Tally
 
 FORMAT = 3  # of receipts and shards; raised when the same stages would give other bytes
+KINDS = ("kept", "dropped", "quarantine")
 POISON_SHARE, POISON_ROWS = (
     0.01,
     10,
 )  # more quarantined records than both of these is a fault of the run, not of records
+AT_ONCE, AT_ONCE_BYTES, AT_ONCE_S = 64, 2**23, 0.5  # shards put in place together: 64 take as long as two one by one
+WHERE_MEMORY_ENDS = "If memory ran out, give --workers fewer at a time, or nodes with more, and run again"
 MACHINE_FAULTS = (MemoryError, OSError, ImportError)  # never a record's fault
+
+OnStart = Callable[[Split, Meter], None]
 
 
 class Schemas(NamedTuple):
@@ -65,13 +73,17 @@ class RunError(RuntimeError):
 
     Attributes:
         tally: counts of the splits that are done.
-        failures: split name -> message in the first line, then the traceback.
+        failures: split name -> what failed, where, with the traceback.
+        log: file in which this run is told.
     """
 
-    def __init__(self, message: str, tally: Tally, failures: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, tally: Tally, failures: Mapping[str, Failure] | None = None, log: str = ""
+    ) -> None:
         super().__init__(message)
         self.tally = tally
         self.failures = dict(failures or {})
+        self.log = log
 
 
 @dataclass(frozen=True)
@@ -95,11 +107,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one split: its tally, or the traceback of its failure."""
+    """What became of one split: its tally, or its failure; and what it took, which is for the log alone."""
 
     tally: Tally | None
-    error: str = ""
+    failure: Failure | None = None
     resumed: bool = False
+    spent: Spent | None = None
+    bytes_out: int = 0  # of its files
 
 
 def run(
@@ -119,7 +133,8 @@ def run(
     Args:
         ray: "none", "local", "auto" or an address; see `curate.cluster.map_units`.
         workers: splits at a time.
-        num_gpus: GPUs each split holds while it is worked on.
+        num_gpus: GPUs each split holds from its first stage that shows `on_gpu`; reading and the stages before are
+            work for a CPU, which goes ahead. Held for the whole of a split if no stage shows it.
         limit: stop after about this many input rows (exact for Parquet; see `curate.corpus.limited`).
         allow_empty: do not treat zero kept rows as an error.
         keep_text: keep the text of dropped documents beside their signals.
@@ -132,69 +147,216 @@ def run(
     plan = Plan(tuple(stages), source, str(out).rstrip("/"), keep_text)
     splits = limited(source.splits(), limit)
     columns = schemas(plan)  # a missing column or unnamed stage shows here, before any work
-    _refuse_foreign_shards(plan, splits)
+    there = _shards_there(plan, splits)
     splits.sort(key=lambda split: (-split.num_bytes, split.name))  # largest first: no long tail at the end
-    progress = Progress(plan.out, sum(s.num_bytes for s in splits), len(splits))
-    work = partial(make_shard, plan, columns, on_rows=None if cluster.on_ray(ray) else progress.row)
-    outcomes = _outcomes(work, splits, progress, ray=ray, workers=workers, num_gpus=num_gpus)
-    return _conclude(plan, outcomes, allow_empty)
+    log, num_bytes = RunLog(plan.out, "run"), sum(map(_bytes_to_read, splits))
+    log.start(recipe=plan.recipe(), splits=len(splits), bytes=num_bytes, ray=ray, workers=workers, num_gpus=num_gpus)
+    here = not cluster.on_ray(ray)
+    counters = None if here else cluster.dashboard(plan.out)
+    with Progress(plan.out, num_bytes, len(splits), log=log, dashboard=counters) as progress:
+        on_start = partial(_began, progress) if here else None
+        engine: dict[str, Any] = {"ray": ray, "workers": workers, "progress": progress}
+        old, new = ([split for split in splits if (split.name in there) is done] for done in (True, False))
+        found = _outcomes(partial(find_shards, plan, columns, on_start=on_start), old, **engine)
+        work: dict[str, Any] = {"work": partial(make_shards, plan, columns, on_start=on_start)}
+        step = _first_on_gpu(plan.stages)
+        if num_gpus and step is not None and not here:
+            work = {"work": partial(finish_shards, plan, columns, step), "before": partial(begin_shards, plan, step)}
+        made = _outcomes(splits=new, **work, **engine, num_gpus=num_gpus)
+        return _conclude(plan, len(splits), chain(found, made), allow_empty, log.path)
 
 
 def _outcomes(
-    work: Callable[[Split], Outcome],
-    splits: Sequence[Split],
-    progress: Progress,
-    *,
-    ray: str | None,
-    workers: int | None,
-    num_gpus: float,
-) -> dict[str, Outcome]:
-    here = not cluster.on_ray(ray)
-    outcomes: dict[str, Outcome] = {}
+    work: Callable[[Iterable[Split]], Iterator[Outcome]], splits: Sequence[Split], *, progress: Progress, **engine: Any
+) -> Iterator[tuple[Split, Outcome]]:
+    """Yield what becomes of each split, as it comes, and tell it; of those lost with their worker, too."""
     try:
-        for index, outcome in cluster.map_units(work, splits, ray=ray, workers=workers, num_gpus=num_gpus):
-            outcomes[splits[index].name] = outcome
-            rows = 0 if here or outcome.tally is None else outcome.tally.rows_in
-            progress.split(splits[index].num_bytes, rows)
-    except RuntimeError as lost:
-        for split in splits:
-            outcomes.setdefault(split.name, Outcome(None, f"{lost}"))
-    finally:
-        progress.close()
-    return outcomes
+        for index, outcome in cluster.map_groups(
+            work, splits, on_submit=lambda index: progress.submitted(splits[index].name), **engine
+        ):
+            _tell(progress, splits[index], outcome)
+            yield splits[index], outcome
+    except cluster.LostUnits as error:
+        for index, reason in error.lost.items():
+            lost = Outcome(None, Failure(f"its worker was lost again and again ({reason}). {WHERE_MEMORY_ENDS}"))
+            _tell(progress, splits[index], lost)
+            yield splits[index], lost
 
 
-def _conclude(plan: Plan, outcomes: dict[str, Outcome], allow_empty: bool) -> Tally:
+def _began(progress: Progress, split: Split, meter: Meter) -> None:
+    """Show a split that is in hand in this process."""
+    rows = split.num_rows if split.limit is None else min(split.limit, split.num_rows or split.limit)
+    progress.began(split.name, meter, _bytes_to_read(split), rows)
+
+
+def _tell(progress: Progress, split: Split, outcome: Outcome) -> None:
+    """Show and log what became of a split."""
+    num_bytes, tally = _bytes_to_read(split), outcome.tally
+    if outcome.failure is not None:
+        progress.failed(num_bytes, split.name, outcome.failure, outcome.spent)
+        return
+    assert tally is not None
+    rows = {"in": tally.rows_in, "kept": tally.rows_out, "dropped": tally.num_dropped}
+    told: dict[str, Any] = {"name": split.name, "rows": rows | {"quarantined": tally.num_quarantined}}
+    told |= {"text_bytes": [tally.steps[0][2], tally.steps[-1][2]]}
+    if outcome.resumed:
+        progress.resumed(num_bytes, **told)
+    else:
+        progress.split(num_bytes, tally.rows_in, spent=outcome.spent, bytes_out=outcome.bytes_out, **told)
+
+
+def _bytes_to_read(split: Split) -> int:
+    """Return the bytes of a split, or of the part of it that its limit lets through."""
+    if split.limit is None or not split.num_rows:
+        return split.num_bytes
+    return split.num_bytes * min(split.limit, split.num_rows) // split.num_rows
+
+
+def _conclude(
+    plan: Plan, num_splits: int, outcomes: Iterable[tuple[Split, Outcome]], allow_empty: bool, log: str
+) -> Tally:
+    """Add up the tallies as they come, so that a hundred thousand splits need the memory of one."""
     total = Tally.of_steps(_step_names(plan))
-    for _, outcome in sorted(outcomes.items()):
+    failures: dict[str, Failure] = {}
+    for split, outcome in outcomes:
+        if outcome.failure is not None:
+            failures[split.name] = outcome.failure
         if outcome.tally is not None:
             total.add(outcome.tally)
-    failures = {name: outcome.error for name, outcome in sorted(outcomes.items()) if outcome.tally is None}
+    total.sort()
     if failures:
+        failures = dict(sorted(failures.items()))
         names = ", ".join(list(failures)[:5]) + (", ..." if len(failures) > 5 else "")
-        first = next(iter(failures.values())).strip().split("\n")[0]
-        message = f"{len(failures)} of {len(outcomes)} splits failed ({names}); the rest are done. The first: {first}"
-        raise RunError(message, total, failures)
+        name, first = next(iter(failures.items()))
+        message = f"{len(failures)} of {num_splits} splits failed ({names}); the rest are done. "
+        raise RunError(f"{message}The first: {name}: {first.error}", total, failures, log)
     sweep(plan.out)
     if total.num_quarantined > max(POISON_ROWS, POISON_SHARE * total.rows_in):
         worst = "; ".join(f"{n:,} x {reason}" for reason, n in total.quarantined.most_common(3))
         where = f"{plan.out}/{QUARANTINE}"
-        raise RunError(f"{total.num_quarantined:,} of {total.rows_in:,} records are in {where}: {worst}", total)
+        raise RunError(
+            f"{total.num_quarantined:,} of {total.rows_in:,} records are in {where}: {worst}", total, log=log
+        )
     if not total.rows_out and not allow_empty:
         steps = "; ".join(f"{name}: {rows:,}" for name, rows, _ in total.steps)
-        raise RunError(f"no document was kept in {plan.out} ({steps}); allow it with --allow-empty", total)
+        raise RunError(f"no document was kept in {plan.out} ({steps}); allow it with --allow-empty", total, log=log)
     return total
 
 
-def make_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[int], None] | None = None) -> Outcome:
-    """Do one split, or find it done. Failures come back as text, so that the other splits go on."""
+def find_shards(
+    plan: Plan, columns: Schemas, splits: Iterable[Split], on_start: OnStart | None = None
+) -> Iterator[Outcome]:
+    """Read the receipts of shards that were there when the run began, many at a time; make what has gone since."""
+    waiting = iter(splits)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while some := list(islice(waiting, AT_ONCE)):
+            for split, outcome in zip(some, pool.map(partial(_found, plan), some), strict=True):
+                yield outcome or next(make_shards(plan, columns, [split], on_start))
+
+
+def make_shards(
+    plan: Plan, columns: Schemas, splits: Iterable[Split], on_start: OnStart | None = None
+) -> Iterator[Outcome]:
+    """Do splits one by one, or find them done. A failure comes back as an outcome, so that the other splits go on."""
+    return _placed(_make_shard(plan, columns, split, on_start) for split in splits)
+
+
+def _make_shard(plan: Plan, columns: Schemas, split: Split, on_start: OnStart | None) -> "Written":
+    meter = _meter(plan)
+    done = _found(plan, split)
+    if done is not None:
+        return Written(split, done, meter)
+    if on_start is not None:
+        on_start(split, meter)
+    tally = Tally.of_steps(_step_names(plan))
+    return _write_shard(plan, columns, split, _pieces(plan, split, tally, meter), tally, meter)
+
+
+def _meter(plan: Plan) -> Meter:
+    return Meter([stage_name(stage).split("(")[0] for stage in plan.stages])
+
+
+def _placed(every: Iterable["Written"]) -> Iterator[Outcome]:
+    """Put shards in place, small ones many at a time.
+
+    A disk takes milliseconds to say that a file is safe, and an object store tens of them to take it, and little longer
+    for many than for one.
+    """
+    begun, written = time.monotonic(), list[Written]()
+    try:
+        for one in every:
+            written.append(one)
+            size = sum(one.num_bytes for one in written)
+            if len(written) == AT_ONCE or size >= AT_ONCE_BYTES or time.monotonic() > begun + AT_ONCE_S:
+                yield from _place(written)
+                begun, written = time.monotonic(), []
+        yield from _place(written)
+        written = []
+    finally:
+        for one in written:
+            one.writers.close()
+
+
+def _first_on_gpu(stages: Sequence[Stage]) -> int | None:
+    """Return the number of stages before the first that shows `on_gpu`; None if there is no such stage."""
+    return next((step for step, stage in enumerate(stages) if getattr(stage, "on_gpu", False)), None)
+
+
+def begin_shards(plan: Plan, step: int, splits: Iterable[Split]) -> Iterator["Begun"]:
+    """Read splits and pass them through the first `step` stages; hold what comes of it, in memory."""
+    for split in splits:
+        meter = _meter(plan)
+        done = _found(plan, split)
+        if done is not None:
+            yield Begun(split, done, meter.spent())
+            continue
+        tally = Tally.of_steps(_step_names(plan))
+        try:
+            pieces = [
+                (kind, pa.Table.from_batches([piece])) for kind, piece in _pieces(plan, split, tally, meter, stop=step)
+            ]
+            yield Begun(split, Outcome(tally), meter.spent(), pieces)
+        except Exception as error:  # noqa: BLE001  as in `_found`
+            yield Begun(split, Outcome(None, Failure.of(error, meter.doing), spent=meter.spent()), meter.spent())
+
+
+def finish_shards(plan: Plan, columns: Schemas, step: int, begun: Iterable["Begun"]) -> Iterator[Outcome]:
+    """Pass what `begin_shards` made through the stages that are left, into the very bytes of `make_shards`."""
+    return _placed(_finish_shard(plan, columns, step, one) for one in begun)
+
+
+def _finish_shard(plan: Plan, columns: Schemas, step: int, begun: "Begun") -> "Written":
+    meter = _meter(plan)
+    meter.include(begun.spent)
+    if begun.pieces is None or begun.outcome.tally is None:
+        return Written(begun.split, begun.outcome, meter)
+    pieces = _pieces_left(plan, begun, begun.outcome.tally, meter, step)
+    return _write_shard(plan, columns, begun.split, pieces, begun.outcome.tally, meter)
+
+
+def _pieces_left(plan: Plan, begun: "Begun", tally: Tally, meter: Meter, step: int) -> Iterator[tuple[str, Batch]]:
+    for kind, table in begun.pieces or ():
+        (piece,) = table.combine_chunks().to_batches()
+        if kind in KINDS:
+            yield kind, piece
+        else:
+            yield from _process(plan.stages, piece, tally, kind, meter, start=step)
+
+
+def _place(written: Sequence["Written"]) -> list[Outcome]:
+    if len(written) <= 1:
+        return [one.place() for one in written]
+    with ThreadPoolExecutor(len(written)) as pool:
+        return list(pool.map(Written.place, written))
+
+
+def _found(plan: Plan, split: Split) -> Outcome | None:
+    """Return the outcome of a finished split, or of the attempt to look; None if it is still to do."""
     try:
         done = _receipt(plan, split)
-        if done is not None:
-            return Outcome(Tally.from_json(done["tally"]), resumed=True)
-        return Outcome(_write_shard(plan, columns, split, on_rows))
     except Exception as error:  # noqa: BLE001  whatever failed, the run goes on and RunError reports it
-        return Outcome(None, f"{split.name}: {error}\n{traceback.format_exc()}")
+        return Outcome(None, Failure.of(error))
+    return None if done is None else Outcome(Tally.from_json(done["tally"]), resumed=True)
 
 
 def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
@@ -221,41 +383,111 @@ def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
     return found
 
 
-def _write_shard(plan: Plan, columns: Schemas, split: Split, on_rows: Callable[[int], None] | None) -> Tally:
-    kept_schema, dropped_schema, quarantine_schema, since = columns
-    tally = Tally.of_steps(_step_names(plan))
-    with (
-        ShardWriter(plan.out, split.name, kept_schema) as kept,
-        ShardWriter(f"{plan.out}/{DROPPED}", split.name, dropped_schema) as dropped,
-        ShardWriter(f"{plan.out}/{QUARANTINE}", split.name, quarantine_schema) as quarantine,
-    ):
-        rows = 0
-        for batch in read_split(plan.source, split):
-            where = f"shard {split.name}, rows {rows}-{rows + batch.num_rows}"
-            for kind, piece in _process(plan.stages, batch, tally, where):
-                if kind == "kept":
-                    kept.write(_conform(piece, kept_schema))
-                elif kind == "dropped":
-                    dropped.write(_conform(piece, dropped_schema))
-                else:
-                    quarantine.write(_conform(piece, quarantine_schema))
-            rows += batch.num_rows
-            if on_rows is not None:
-                on_rows(batch.num_rows)
-        receipt: dict[str, Any] = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
-        receipt |= {"rules": plan.rules(), "columns": since}
-        for evidence in (quarantine, dropped):  # before the kept shard, which says that all three are whole
-            if evidence.num_rows:
-                evidence.commit(receipt, once=True)
-        kept.commit(receipt, once=True)
-    return tally
+@dataclass
+class Written:
+    """A split whose rows are in temporary files, which `place` makes its shard; or one that is done or has failed."""
+
+    split: Split
+    outcome: Outcome
+    meter: Meter
+    num_bytes: int = 0  # of rows written
+    receipt: dict[str, Any] = field(default_factory=dict)
+    writers: ExitStack = field(default_factory=ExitStack)  # closing it deletes what is not in place
+    shards: list[ShardWriter] = field(default_factory=list)  # the kept one last: it says that all are whole
+
+    def place(self) -> Outcome:
+        if not self.shards:
+            return self.outcome
+        try:
+            with self.meter.aside(-1), self.writers:
+                for shard in self.shards:
+                    shard.commit(self.receipt, once=True)
+        except Exception as error:  # noqa: BLE001  as in `_found`
+            return Outcome(None, Failure.of(error, self.meter.doing), spent=self.meter.spent())
+        bytes_out = sum(shard.num_bytes for shard in self.shards)
+        return replace(self.outcome, spent=self.meter.spent(), bytes_out=bytes_out)
 
 
-def _process(stages: Sequence[Stage], batch: Batch, tally: Tally, where: str) -> Iterator[tuple[str, Batch]]:
-    """Pass one batch through the stages; yield what is marked as it leaves, and the rest at the end."""
-    tally.pass_step(0, batch.num_rows, text_bytes(batch))
-    for step in range(len(stages) + 1):
-        marks = (("quarantined", QUARANTINED, tally.quarantine), ("dropped", DROPPED_BY, tally.drop))
+@dataclass(frozen=True)
+class Begun:
+    """A split after its first stages: pieces that leave already by kind, those that go on by where they are from."""
+
+    split: Split
+    outcome: Outcome
+    spent: Spent
+    pieces: list[tuple[str, pa.Table]] | None = None  # tables, which Ray sends without what a slice was cut from
+
+
+def _write_shard(
+    plan: Plan, columns: Schemas, split: Split, pieces: Iterator[tuple[str, Batch]], tally: Tally, meter: Meter
+) -> Written:
+    with ExitStack() as writers:
+        try:
+            written = _write_pieces(plan, columns, split, pieces, tally, meter, writers)
+        except Exception as error:  # noqa: BLE001  as in `_found`
+            return Written(split, Outcome(None, Failure.of(error, meter.doing), spent=meter.spent()), meter)
+        written.writers = writers.pop_all()
+    meter.pause()
+    return written
+
+
+def _write_pieces(
+    plan: Plan,
+    columns: Schemas,
+    split: Split,
+    pieces: Iterator[tuple[str, Batch]],
+    tally: Tally,
+    meter: Meter,
+    writers: ExitStack,
+) -> Written:
+    folders = {"kept": plan.out, "dropped": f"{plan.out}/{DROPPED}", "quarantine": f"{plan.out}/{QUARANTINE}"}
+    shards: dict[str, ShardWriter] = {}
+
+    def shard(kind: str) -> ShardWriter:
+        if kind not in shards:  # most splits have nothing in quarantine: no file is opened for it
+            schema = getattr(columns, kind)
+            shards[kind] = writers.enter_context(ShardWriter(folders[kind], split.name, schema))
+        return shards[kind]
+
+    size = 0
+    for kind, piece in pieces:
+        with meter.part(-1, piece.num_rows):
+            shard(kind).write(_conform(piece, getattr(columns, kind)))
+        size += piece.nbytes
+    receipt: dict[str, Any] = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
+    receipt |= {"rules": plan.rules(), "columns": columns.since}
+    with meter.part(-1):
+        shard("kept")
+    in_order = [shards[kind] for kind in reversed(KINDS) if kind in shards]
+    return Written(split, Outcome(tally), meter, size, receipt, shards=in_order)
+
+
+def _pieces(
+    plan: Plan, split: Split, tally: Tally, meter: Meter, stop: int | None = None
+) -> Iterator[tuple[str, Batch]]:
+    """Read a split and yield what leaves and what stays; before stage `stop`, what goes on, under where it is from."""
+    rows = 0
+    for batch in meter.reading(read_split(plan.source, split)):
+        where = f"shard {split.name}, rows {rows}-{rows + batch.num_rows}"
+        yield from _process(plan.stages, batch, tally, where, meter, stop=stop)
+        rows += batch.num_rows
+
+
+def _process(
+    stages: Sequence[Stage],
+    batch: Batch,
+    tally: Tally,
+    where: str,
+    meter: Meter,
+    start: int = 0,
+    stop: int | None = None,
+) -> Iterator[tuple[str, Batch]]:
+    """Pass one batch through stages; yield what is marked as it leaves, and the rest at the end."""
+    size = text_bytes(batch)
+    if not start:
+        tally.pass_step(0, batch.num_rows, size)
+    for step in range(start, len(stages) + 1 if stop is None else stop):
+        marks = (("quarantine", QUARANTINED, tally.quarantine), ("dropped", DROPPED_BY, tally.drop))
         for kind, column, count in marks:
             marked = _valid(batch, column)
             if pc.any(marked).as_py():
@@ -264,12 +496,14 @@ def _process(stages: Sequence[Stage], batch: Batch, tally: Tally, where: str) ->
                 yield kind, leaving
                 batch = batch.filter(pc.invert(marked))
         if step:
-            tally.pass_step(step, batch.num_rows, text_bytes(batch))
+            size = text_bytes(batch)
+            tally.pass_step(step, batch.num_rows, size)
         if step < len(stages) and batch.num_rows:
-            batch = apply(stages[step], batch, where)
+            with meter.part(step + 1, batch.num_rows, size or batch.nbytes):
+                batch = apply(stages[step], batch, where)
             tally.counted.update(counts(stages[step], batch))
     if batch.num_rows:
-        yield "kept", batch
+        yield "kept" if stop is None else where, batch
 
 
 def counts(stage: Stage, batch: Batch) -> Counter[str]:
@@ -374,23 +608,27 @@ def _step_names(plan: Plan) -> list[str]:
     return ["input", *(stage_name(stage) for stage in plan.stages)]
 
 
-def _refuse_foreign_shards(plan: Plan, splits: Sequence[Split]) -> None:
-    """Raise if `out` holds a shard that this input and these stages would not make."""
-    names = [split.name for split in splits]
-    if not names:
+def _shards_there(plan: Plan, splits: Sequence[Split]) -> set[str]:
+    """Return the names of the shards in `out`, from one listing of it.
+
+    Raises:
+        ValueError: there is nothing to read, or `out` holds a shard that this input and these stages would not make.
+    """
+    by_name = {split.name: split for split in splits}
+    if not by_name:
         raise ValueError("the input has no documents to read")
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    if repeated:
-        raise ValueError(f"two inputs would write the same shard {sorted(repeated)[0]}; give them different names")
+    if len(by_name) < len(splits):
+        name = next(a for a, b in pairwise(sorted(split.name for split in splits)) if a == b)
+        raise ValueError(f"two inputs would write the same shard {name}; give them different names")
     try:
-        there = [shard_name(file, plan.out) for file in Corpus(plan.out).files]
+        there = {shard_name(file, plan.out) for file in Corpus(plan.out).files}
     except FileNotFoundError:
-        return
-    foreign = sorted(set(there) - set(names))
+        return set()
+    foreign = there - by_name.keys()
     if foreign:
         raise ValueError(
-            f"{plan.out} holds {len(foreign)} shards that this input does not make, the first {foreign[0]}; "
+            f"{plan.out} holds {len(foreign)} shards that this input does not make, the first {min(foreign)}; "
             "choose another output folder, or delete that one"
         )
-    by_name = {split.name: split for split in splits}
-    _receipt(plan, by_name[there[0]])  # the workers look at the others
+    _receipt(plan, by_name[min(there)])  # the workers look at the others
+    return there

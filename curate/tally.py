@@ -80,6 +80,13 @@ class Tally:
         for mine, theirs in zip(self._counters(), other._counters(), strict=True):
             mine.update(theirs)
 
+    def sort(self) -> None:
+        """Put what is counted in the order of names, whatever order splits were added in."""
+        for counter in self._counters():
+            items = sorted(counter.items())
+            counter.clear()
+            counter.update(dict(items))
+
     def _counters(self) -> tuple[Counter[str], ...]:
         return self.broken, self.alone, self.together, self.quarantined, self.counted
 

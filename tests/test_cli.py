@@ -76,7 +76,14 @@ def test_failed_splits_are_listed(tmp_path: Path, pages: pa.Table) -> None:
     (tmp_path / "in/torn.parquet").write_bytes(b"PAR1" + bytes(len(whole) - footer - 4) + whole[-footer:])
     done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--rules", "c4")
     assert done.returncode == 1
-    assert "failed: torn" in done.stderr
+    lines = done.stderr.splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith(("failed ", "torn "))] == [
+        ["failed", "stage"],
+        ["torn", "reading"],
+    ]
+    assert "torn.parquet, row groups 0-1, is damaged" in done.stderr
+    (log,) = (tmp_path / "out/_log").iterdir()
+    assert f'tracebacks: {log}, its lines with "event": "failed"' in lines
     assert (tmp_path / "out/good.parquet").exists()
 
 

@@ -10,11 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEVELS = [  # lowest first; a module may import its own package and anything on a lower level
-    {"curate.text", "curate.code", "curate.document", "curate.tally", "curate.progress", "curate.storage"},
+    {
+        "curate.text",
+        "curate.code",
+        "curate.document",
+        "curate.tally",
+        "curate.progress",
+        "curate.storage",
+        "curate.checksum",
+    },
     {"curate.stage", "curate.corpus"},
     {"curate.cluster"},
-    {"curate.run"},
-    {"curate.ledger"},
+    {"curate.run", "curate.units"},
+    {"curate.ledger", "curate.verify"},
     {
         "curate.readers",
         "curate.concatenate",
@@ -26,7 +34,10 @@ LEVELS = [  # lowest first; a module may import its own package and anything on 
         "curate.tokenizer",
     },
     {"curate.train", "curate.evaluate"},
-    {"curate.report"},
+    {"curate.ablate"},
+    {"curate.report", "curate.plan"},
+    {"curate.publish"},
+    {"curate.scaling"},
     {"curate.cli"},
     {"classifiers"},
     {"pipelines"},

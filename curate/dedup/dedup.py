@@ -13,12 +13,17 @@ file appears whole, so a killed run goes on where it stopped, and with the same 
 set of documents alone. A limit exceeded stops before anything is written, and what was signed serves the next try. A
 corpus small enough to be held in memory leaves no scratch files: it is signed and decided again.
 
+Two of the same into one folder at once end with the same bytes: the one that finds its scratch deleted finds the result
+of the other. Of two with other settings, or another input, one is told and ends.
+
 With `index`, the corpus is held against every corpus added before it, of which nothing changes (older documents win),
 and is then added itself; see `curate.dedup.index`.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.cluster import map_units, on_ray
+from curate.cluster import on_ray
 from curate.corpus import Corpus, Split, is_document, read_receipt, sweep
 from curate.dedup.decide import Decided, Each, decide
 from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
@@ -37,13 +42,15 @@ from curate.dedup.index import Index, check_writable, open_index, read_sets
 from curate.dedup.layer import add_layer, new_layer
 from curate.dedup.layout import Block, Layout, Sets
 from curate.dedup.minhash import FINEWEB, MinHash
-from curate.dedup.passes import SCORE, WORK, Job, digest, let_go, read_shingles, sign_split, write_split
+from curate.dedup.passes import SCORE, Job, digest, let_go, read_shingles, sign_split, write_split
 from curate.dedup.plan import MEMORY, Plan, held_bytes, plan
 from curate.dedup.refuse import TooMuchRemovedError, refuse
 from curate.dedup.report import DedupReport, report_of
-from curate.dedup.shuffle import exists, forget
+from curate.dedup.shuffle import WORK, exists, forget
 from curate.document import ID, TEXT, URL
-from curate.progress import Progress
+from curate.progress import Progress, RunLog
+from curate.storage import is_remote
+from curate.units import each as map_each
 
 __all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 
@@ -110,17 +117,26 @@ def dedup(
     planned = _plan(job, memory, workers, against.num_docs, indexed=index is not None)
     if on_plan is not None:
         on_plan(planned)
-    each = partial(_each, job.out, ray=ray, workers=workers)
+    log = RunLog(job.out, "dedup")
+    num_bytes = sum(split.num_bytes for split in job.splits)
+    log.start(recipe=job.recipe(), splits=len(job.splits), bytes=num_bytes, ray=ray, workers=workers)
+    each = partial(_each, job.out, log, ray=ray, workers=workers)
     try:
-        each("signing", partial(sign_split, job), job.splits)
-        layout = _layout(job, planned, against)
-        layer = None if index is None else new_layer(job, layout, against)
-        decided = decide(layout, each, against.rows(layout.num_new))
-        lost = _conclude(job, layout, each)
-        refuse(job, layout, lost, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
-        each("writing", partial(write_split, job, _whole(decided)), job.splits)
-        if layer is not None:
-            add_layer(layout, against, layer, by_url, each)
+        with log:
+            each("signing", partial(sign_split, job), job.splits)
+            layout = _layout(job, planned, against)
+            layer = None if index is None else new_layer(job, layout, against)
+            decided = decide(layout, each, against.rows(layout.num_new))
+            lost = _conclude(job, layout, each)
+            refuse(job, layout, lost, Limits(max_source_loss, max_cluster=max_cluster, allow=tuple(allow)))
+            each("writing", partial(write_split, job, _whole(decided)), job.splits)
+            if layer is not None:
+                add_layer(layout, against, layer, by_url, each)
+    except (OSError, ValueError):
+        if (done := _done_meanwhile(job, against, indexed=index is not None)) is None:
+            raise
+        _forget_work(done)
+        return report_of(done)
     finally:
         let_go()
         forget()
@@ -178,6 +194,18 @@ def _added(job: Job, index: Index) -> Job | None:
         if layer["input"] == job.input and _receipt(job) == before.recipe():
             return before
     return None
+
+
+def _done_meanwhile(job: Job, before: Index, *, indexed: bool) -> Job | None:
+    """Return the job if another run of it has ended while this one worked, and has deleted the scratch of both.
+
+    Raises:
+        ValueError: `out` holds shards of other settings.
+    """
+    if not indexed:
+        return job if _finished(job) else None
+    added = _added(job, open_index(before.path, job.settings, job.by_url))
+    return added if added is not None and _finished(added) else None
 
 
 def _receipt(job: Job) -> Any:
@@ -293,24 +321,29 @@ def _finished(job: Job) -> bool:
 
 
 def _each(
-    out: str, title: str, work: Callable[[Any], Any], units: Sequence[Any], *, ray: str | None, workers: int | None
+    out: str,
+    log: RunLog,
+    title: str,
+    work: Callable[[Any], Any],
+    units: Sequence[Any],
+    *,
+    ray: str | None,
+    workers: int | None,
 ) -> list[Any]:
     """Map over units with progress; return their results in order."""
     sizes = [(unit.num_bytes, unit.num_rows or 0) if isinstance(unit, Split) else (1, 0) for unit in units]
-    progress = Progress(f"{out}, {title}", sum(size for size, _ in sizes), len(sizes))
-    results: dict[int, Any] = {}
+    names = [unit.name if isinstance(unit, Split) else f"{title} {number}" for number, unit in enumerate(units)]
+    in_bytes, total = any(isinstance(unit, Split) for unit in units), sum(size for size, _ in sizes)
     try:
-        for index, result in map_units(work, units, ray=ray, workers=workers):
-            results[index] = result
-            progress.split(*sizes[index])
+        with Progress(f"{out}, {title}", total, len(units), log=log, phase=title, in_bytes=in_bytes) as progress:
+            return map_each(work, units, progress, names=names, sizes=sizes, ray=ray, workers=workers)
     except OSError as error:
-        raise OSError(
+        told = OSError(
             f"{out}: {title} stopped ({error}). Mend that (free space, permissions, a missing file) and run the same "
             "again: it goes on from the files that are whole"
-        ) from error
-    finally:
-        progress.close()
-    return [results[index] for index in range(len(units))]
+        )
+        told.__dict__ |= error.__dict__  # the units that failed
+        raise told from error
 
 
 def _peak_bytes() -> int:
@@ -321,7 +354,11 @@ def _peak_bytes() -> int:
 
 
 def _forget_work(job: Job) -> None:
+    """Delete the scratch; what another run writes there meanwhile is that one's to delete."""
     fs, work = fsspec.core.url_to_fs(f"{job.out}/{WORK}")
-    if fs.exists(work):
-        fs.rm(work, recursive=True)
+    if not is_remote(fs):
+        shutil.rmtree(work, ignore_errors=True)
+    elif fs.exists(work):
+        with suppress(FileNotFoundError):
+            fs.rm(work, recursive=True)
     sweep(job.out)

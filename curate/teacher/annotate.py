@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.corpus import Corpus, Source
-from curate.progress import Progress
+from curate.progress import Progress, RunLog
 from curate.teacher.ask import Answer, Inquiry
 from curate.teacher.budget import Budget, Spending
 from curate.teacher.client import Teacher
@@ -131,7 +131,7 @@ def annotate(
         finished = read_finished(out, recipe, seed)
         options = {"strata": strata, "at_least": at_least, "allocation": allocation}
         with draw(source, n, seed=seed, leave_out=finished.hashes, scratch=Path(out), **options) as drawn:  # type: ignore[arg-type]
-            progress = Progress(out, drawn.num_waiting, -(-drawn.num_waiting // chunk_rows))
+            progress = _progress(out, recipe, drawn.num_waiting, chunk_rows)
             inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), progress)
             inquiry.max_attempts, inquiry.structured = max_attempts, structured
             received = _grade(inquiry, drawn.documents(), out, finished, recipe, chunk_rows)
@@ -157,11 +157,19 @@ def grade_documents(
     with open_journal(out, recipe) as journal:
         finished = read_finished(out, recipe, 0)
         waiting = [document for document in documents if not finished.holds(document.id)]
-        inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), Progress(out, len(waiting), 1))
+        progress = _progress(out, recipe, len(waiting), len(waiting))
+        inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), progress)
         inquiry.max_attempts, inquiry.structured = max_attempts, structured
         received = _grade(inquiry, waiting, out, finished, recipe, chunk_rows=1024)
     leave(received)
     return summary(out, inquiry, {})
+
+
+def _progress(out: str, recipe: Mapping[str, Any], waiting: int, chunk_rows: int) -> Progress:
+    """Show and log documents, in shards of `chunk_rows`."""
+    log, shards = RunLog(out, "annotate"), -(-waiting // max(chunk_rows, 1))
+    log.start(recipe=recipe, documents=waiting, splits=shards)
+    return Progress(out, waiting, shards, log=log, in_bytes=False)
 
 
 def recipe_of(rubric: Rubric, teacher: Teacher, *, seed: int, structured: bool) -> dict[str, Any]:
@@ -201,16 +209,19 @@ def _grade(
     """Ask about the documents and write shards of those that are settled; return the signals that cut this short."""
     inquiry.num_graded = finished.num_graded
     inquiry.replay(finished.holds)
-    with stop_on_signal(inquiry.stop, lambda: f"waiting for {inquiry.num_on_wire} answers on the wire") as received:
+
+    def told() -> str:
+        return f"waiting for {inquiry.num_on_wire} answers on the wire"
+
+    with inquiry.progress, stop_on_signal(inquiry.stop, told) as received:
         number = finished.num_shards
         for settled in _chunks(inquiry.ask(documents), chunk_rows):
             if not inquiry.num_graded:
                 raise RuntimeError(f"not one of {len(settled)} documents got a grade; {inquiry.last_failure}")
             write_shard(out, number, settled, recipe, inquiry.teacher.name, inquiry.rubric)
             inquiry.forget(document for document, _ in settled)
+            inquiry.progress.split(len(settled), 0, name=f"{number:05d}", rows={"in": len(settled)})
             number += 1
-            inquiry.progress.split(len(settled), 0)
-        inquiry.progress.close()
         if not inquiry.num_graded and inquiry.unanswered:
             raise RuntimeError(f"not one of {len(inquiry.unanswered)} documents got a grade; {inquiry.last_failure}")
     if not any(inquiry.open_records()):

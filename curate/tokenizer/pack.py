@@ -25,14 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from curate.cluster import map_units
 from curate.corpus import ShardWriter, Source, Split, read_receipt
 from curate.document import ID, TEXT
-from curate.progress import Progress
+from curate.progress import Progress, RunLog
 from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, num_ids, save_tokenizer
 from curate.tokenizer.encode import Encoder
 from curate.tokenizer.sample import Given, documents, name_of, source_of
 from curate.tokenizer.tokens import TOKENIZER, Tokens, bin_file
+from curate.units import Shard, each
 
 INDEX = pa.schema([(ID, pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
 UINT16_VOCAB = 2**16
@@ -58,12 +58,11 @@ def tokenize(
     _keep_tokenizer(trained, Path(tokenizer), Path(out, TOKENIZER))
     work = _TokenizeSplit(opened, str(out), trained.to_str(), end, markup)
     _refuse_foreign_shards(Path(out), splits)
-    progress = Progress(str(out), sum(split.num_bytes for split in splits), len(splits))
-    try:
-        for number, rows in map_units(work, splits, ray=ray, workers=workers):
-            progress.split(splits[number].num_bytes, rows)
-    finally:
-        progress.close()
+    log, num_bytes = RunLog(str(out), "tokenize"), sum(split.num_bytes for split in splits)
+    log.start(recipe=work.about(), splits=len(splits), bytes=num_bytes, ray=ray, workers=workers)
+    names, sizes = [split.name for split in splits], [(split.num_bytes, split.num_rows or 0) for split in splits]
+    with Progress(str(out), num_bytes, len(splits), log=log) as progress:
+        each(work, splits, progress, names=names, sizes=sizes, ray=ray, workers=workers)
     for leftover in Path(out).rglob(".*.bin.tmp"):  # of killed writers
         leftover.unlink(missing_ok=True)
     tokens = Tokens(out)
@@ -103,12 +102,12 @@ class _TokenizeSplit:
     end_of_text: int
     markup: bool
 
-    def __call__(self, split: Split) -> int:
+    def __call__(self, split: Split) -> Shard:
         """Return the number of documents, of a split done before too."""
         recipe = self.recipe(split)
         done = self.receipt(split, recipe)
         if done is not None:
-            return int(done["num_documents"])
+            return Shard(int(done["num_documents"]), resumed=True)
         encode = _encoder(self.tokenizer_json, self.markup)
         dtype = "<u2" if encode.vocab_size <= UINT16_VOCAB else "<u4"
         unfinished = Path(self.out, f".{split.name.replace('/', '.')}.{uuid.uuid4().hex}.bin.tmp")
@@ -139,14 +138,18 @@ class _TokenizeSplit:
                 }
                 counts = {"num_documents": index.num_rows, "num_tokens": position, "num_bytes": num_bytes}
                 index.commit({**recipe, **counts})
-                return index.num_rows
+                return Shard(index.num_rows)
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def recipe(self, split: Split) -> dict[str, Any]:
-        """Return what decides the bytes of a shard; `markup` only where it was asked for."""
+    def about(self) -> dict[str, Any]:
+        """Return what decides the bytes of all shards; `markup` only where it was asked for."""
         marked = {"markup": True} if self.markup else {}
-        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), "split": split.identity(), **marked}
+        return {"step": "tokenize", "tokenizer": _digest(self.tokenizer_json), **marked}
+
+    def recipe(self, split: Split) -> dict[str, Any]:
+        """Return what decides the bytes of a shard."""
+        return self.about() | {"split": split.identity()}
 
     def receipt(self, split: Split, recipe: dict[str, Any]) -> dict[str, Any] | None:
         """Return the receipt of a split that is done.

@@ -264,7 +264,8 @@ dedup(Corpus(sys.argv[1]), sys.argv[2], max_source_loss=1.0)
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "_log")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 PHASES = ["sorted", "buckets/near", "edges/01", "answered"]

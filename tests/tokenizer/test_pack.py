@@ -25,7 +25,8 @@ def tokenizer(corpus, tmp_path_factory):
 
 
 def files(folder) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "_log")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def test_documents_follow_one_another_each_with_an_end_mark(corpus, tokenizer, tmp_path):
