@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
-from cyclopts import run as run_function
 
 if TYPE_CHECKING:
     from curate.classify.cascade import Certificate
@@ -791,6 +790,173 @@ def evaluate(
 
 
 @app.command
+def ablate(
+    arms: Inputs,
+    *,
+    out: Out,
+    tokens: str,
+    model: str = "5m",
+    seeds: int = 3,
+    seed: int = 0,
+    baseline: str | None = None,
+    held_out: Inputs = [],  # noqa: B006  cyclopts copies it
+    held_out_documents: int = 200,
+    tokenizer: str | None = None,
+    vocab: int | None = None,
+    against: str | None = None,
+    suite: Inputs = [],  # noqa: B006
+    tasks: str = "",
+    data: str = "eval",
+    limit: int | None = None,
+    anneal: str | None = None,
+    seq_len: int = 512,
+    batch_tokens: int = 8192,
+    lr: float | None = None,
+    evaluate_every: int | None = None,
+    effect: float | None = None,
+    seed_sd: float | None = None,
+    pilot: bool = False,
+    dry_run: bool = False,
+    threads: int | None = 1,
+    device: str | None = None,
+    ray: Engine = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+) -> None:
+    """Compare corpora by the models they make: same tokens, same model, paired seeds; a verdict with its interval.
+
+    Killed anywhere, the same command goes on and repeats no training; with more --seeds it adds those.
+
+    Args:
+        arms: the corpora, each with a name: `raw=clean edu=scored`; folders of documents, or of tokens that share a
+            tokenizer. `mix=clean:0.7,scored:0.3` is a mixture.
+        out: folder for results.md, results.json, results.parquet, items.parquet and everything trained.
+        tokens: that each training reads: 50M, 1.5B, or a number.
+        model: 1m, 5m, 15m, 30m; 135m, 360m, 1.7b with SmolLM's shapes.
+        seeds: trainings of each arm; with one there is no verdict.
+        seed: the first of them.
+        baseline: the arm that all others are held against; the first by default.
+        held_out: documents to measure bits per byte on, from no arm, by domain: `wiki=heldout/wiki`; repeat it.
+            Documents of the arms that hold one are taken out. Without it an equal number of each arm's is held out.
+        held_out_documents: of each domain at most.
+        tokenizer: folder of one for all arms; learned from as many bytes of each by default.
+        vocab: size of the vocabulary to learn; what suits the model by default.
+        against: folder of benchmarks, to take out of all arms alike as `curate decontaminate` does.
+        suite: questions with choices to ask too: smollm, fineweb, harness, or a JSONL file; repeat it for several.
+        tasks: some tasks of the suites only, such as arc_easy,piqa.
+        data: folder of the tasks' JSONL or Parquet files, or hub.
+        limit: items of each task at most.
+        anneal: a run or checkpoint of the stable phase, to anneal on each arm in place of training from nothing: the
+            cheap form. Model, tokenizer and sequence length are its own; seeds are orders of the data.
+        seq_len: tokens in a window.
+        batch_tokens: tokens in one step.
+        lr: peak learning rate; 3e-3 by default.
+        evaluate_every: steps between looks at held-out data; a twentieth of a training by default.
+        effect: difference in bits per byte that would matter; the seeds it takes are told first.
+        seed_sd: spread of bits per byte between seeds, where it is known; by default from the baseline's seeds that
+            are done, else from a table.
+        pilot: train the baseline's seeds only, and say what the whole would find; the whole goes on from them.
+        dry_run: prepare the tokens, say how long it takes and what it can find, and stop.
+        threads: of each training.
+        device: cpu or cuda; the GPU by default where there is one.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: trainings at a time; needs --ray.
+        num_gpus: GPUs for each of them.
+    """
+    from curate.ablate.design import named, read_arms
+    from curate.ablate.run import ablate as compare
+
+    found = compare(
+        read_arms(arms), out, tokens=tokens, model=model, seeds=seeds, seed=seed, baseline=baseline,
+        held_out=named(held_out, "held-out set", "wiki=heldout/wiki"), held_out_documents=held_out_documents,
+        tokenizer=tokenizer, vocab=vocab, against=against, suites=suite, tasks=tasks, data=data, limit=limit,
+        anneal=anneal, seq_len=seq_len, batch_tokens=batch_tokens, lr=lr, evaluate_every=evaluate_every, effect=effect,
+        seed_sd=seed_sd, pilot=pilot, dry_run=dry_run, threads=threads, device=device, ray=ray, workers=workers,
+        num_gpus=num_gpus,
+    )  # fmt: skip
+    if found is not None:
+        print(found)
+
+
+@app.command
+def scaling(
+    tokens: Inputs = [],  # noqa: B006  cyclopts copies it
+    *,
+    out: Out,
+    rows: Annotated[str | None, Parameter(name="--from")] = None,
+    held_out: str | None = None,
+    models: Inputs = [],  # noqa: B006
+    budgets: Inputs = [],  # noqa: B006
+    seeds: int = 1,
+    predict: Inputs = [],  # noqa: B006
+    measure: str = "loss",
+    count: Literal["all", "non-embedding"] = "all",
+    delta: float = 1e-3,
+    resamples: int = 1000,
+    seed: int = 0,
+    seq_len: int = 512,
+    batch_tokens: int = 8192,
+    decay_share: float = 0.2,
+    rate_scale: float = 1.0,
+    warmup: float = 1.0,
+    held_out_tokens: int = 200_000,
+    dry_run: bool = False,
+    threads: int | None = None,
+    device: str | None = None,
+    checkpoint_every: int = 1000,
+    ray: Engine = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+) -> None:
+    """Fit L(N, D) = E + A / N^alpha + B / D^beta to a sweep of small models, and predict larger ones with intervals.
+
+    Each size is one stable run and a decay for each budget. Killed anywhere, the same command goes on; with more sizes
+    or budgets it trains those alone. The cost is told first.
+
+    Args:
+        tokens: token folders from `curate tokenize`, each optionally weighted: `tokens/web:0.7`.
+        out: folder for results.parquet, fit.json, scaling.md, scaling.html and everything trained.
+        rows: fit this table of runs (Parquet, CSV, JSON lines), anybody's, and train nothing.
+        held_out: token folder to measure on, of documents that are not trained on.
+        models: sizes: names of `curate pretrain` or parameters, such as 0.3m,1m,2m,4m.
+        budgets: tokens of the runs: 2M,8M,32M, or tokens a parameter: 5x,10x,20x,40x.
+        seeds: stable runs of each size; two or more tell how far runs differ by chance.
+        predict: runs to predict, PARAMETERS:TOKENS, such as 135m:600B or 1b:20x.
+        measure: the column to fit: loss (nats a token) or bits_per_byte.
+        count: parameters that N counts; all, as Chinchilla did, or those outside the embeddings, as Kaplan et al. did.
+        delta: of the Huber loss on log losses.
+        resamples: fits to resampled runs, for the intervals.
+        seed: of the resampling.
+        seq_len: tokens in a window.
+        batch_tokens: tokens in one step, of all sizes.
+        decay_share: of a run's steps.
+        rate_scale: on the rule for each size's learning rate.
+        warmup: tokens a parameter.
+        held_out_tokens: to measure on at most.
+        dry_run: only say what the sweep costs.
+        threads: of each training.
+        device: cpu or cuda; the GPU by default where there is one.
+        checkpoint_every: steps between checkpoints of the stable runs.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
+        workers: stable runs at a time; needs --ray.
+        num_gpus: GPUs for each of them.
+    """
+    from curate.scaling.run import scaling as fit_law
+
+    recipe = {
+        "seq_len": seq_len, "batch_tokens": batch_tokens, "decay_share": decay_share, "rate_scale": rate_scale,
+        "warmup": warmup, "held_out_tokens": held_out_tokens,
+    }  # fmt: skip
+    fit_law(
+        weights(tokens) or None, out=out, rows=rows, held_out=held_out, models=split_commas(models),
+        budgets=split_commas(budgets), seeds=seeds, predict=split_commas(predict), measure=measure, count=count,
+        delta=delta, resamples=resamples, seed=seed, dry_run=dry_run, sweep=recipe,
+        machine={"threads": threads, "device": device, "checkpoint_every": checkpoint_every}, ray=ray, workers=workers,
+        num_gpus=num_gpus,
+    )  # fmt: skip
+
+
+@app.command
 def generate(
     model: str,
     prompt: str,
@@ -1005,6 +1171,52 @@ def lost(
 
 
 @app.command
+def verify(folders: Inputs) -> None:
+    """Hold every byte of a run against its checksum, and every count against its receipt; exit 1 if any is damaged.
+
+    Args:
+        folders: of corpora, or of whole runs; local, s3://, gs://.
+    """
+    from curate.verify import verify as verify_folders
+
+    found = verify_folders(folders)
+    if found.damaged:
+        raise ValueError(str(found))
+    print(found)
+
+
+@app.command
+def plan(
+    *words: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    share: float = 0.02,
+    draw_seed: int = 0,
+    scratch: str | None = None,
+    price: Inputs = [],  # noqa: B006  cyclopts copies it
+) -> None:
+    """Say what a command will take before it is given: time, processors, memory, disk, a teacher's bill.
+
+    The command runs on a random share of its input in a temporary folder: curate plan score docs -o scored --workers 64
+    Nothing is written into its output but OUT/_log/plan.json; the real run then tells how far the plan was off.
+
+    Args:
+        words: the command as you would give it, without `curate`: extract, filter, score, dedup, decontaminate,
+            tokenize, concatenate, annotate, or a pipeline by its file: pipelines/fineweb_edu.py --input ... --output ...
+        share: of the input's bytes to rehearse on; at least eight pieces of it where there are as many.
+        draw_seed: of the draw.
+        scratch: folder for the rehearsal, kept and used again; a temporary one, deleted, by default.
+        price: what things cost, for the bill: cpu=0.04 and gpu=2.5 (an hour), input=0.15 and output=0.6 (a million
+            tokens of the teacher).
+    """
+    from curate.plan.command import parse
+    from curate.plan.plan import parse_prices
+    from curate.plan.plan import plan as rehearse
+    from curate.plan.table import table
+
+    planned = rehearse(parse(words, app), share=share, seed=draw_seed, scratch=scratch, prices=parse_prices(price))
+    print(f"{table(planned)}\nsaved: {planned.save()}")
+
+
+@app.command
 def report(run: str, *, out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None) -> None:
     """Write one self-contained HTML page about a run: funnel, rules, scores, samples, training, evaluation.
 
@@ -1015,6 +1227,79 @@ def report(run: str, *, out: Annotated[str | None, Parameter(name=["--out", "-o"
     from curate.report import report as write
 
     print(write(run, out))
+
+
+@app.command
+def card(
+    path: str,
+    *,
+    out: Annotated[str | None, Parameter(name=["--out", "-o"])] = None,
+    check: bool = False,
+    name: str = "",
+    license: str = "",
+    repo: str = "",
+    evaluation: str = "",
+    ablation: str = "",
+) -> None:
+    """Write the card of a corpus or a model: README.md as the hub shows it, every number from receipts and data.
+
+    What was said once, and what a person wrote below the card, is kept when it is written again.
+
+    Args:
+        path: a run, one of its corpora, any folder of Parquet, or a model's folder (RUN/hf).
+        out: the card; PATH/README.md by default.
+        check: write nothing, and fail if the card that is there no longer agrees with the data.
+        name: of the corpus or model; the folder's by default.
+        license: the hub's name of it, such as odc-by; by default what every document states, or nothing.
+        repo: USER/NAME on the hub, for the examples.
+        evaluation: of a model, folder of `curate evaluate`; the model's own by default.
+        ablation: of a model, folder of the `curate ablate` that chose its data.
+    """
+    from curate.publish import check_card, write_card
+
+    if check:
+        print(f"{check_card(path, out)} agrees with the data")
+        return
+    said = {"name": name, "license": license, "repo": repo, "evaluation": evaluation, "ablation": ablation}
+    print(write_card(path, out, **said))
+
+
+@app.command
+def publish(
+    path: str,
+    target: str,
+    *,
+    yes: bool = False,
+    dry_run: bool = False,
+    public: bool = False,
+    delete: bool = False,
+    allow: Inputs = [],  # noqa: B006
+    name: str = "",
+    license: str = "",
+) -> None:
+    """Show what would be uploaded to the Hugging Face hub; with --yes, upload it in one commit and verify it there.
+
+    A public upload cannot be taken back, so a plan is what comes without --yes, and a new repository is private.
+
+    Args:
+        path: a run, one of its corpora, any folder of Parquet, or a model's folder (RUN/hf).
+        target: hf://datasets/USER/NAME, for a model hf://USER/NAME; with @REVISION and /SUBFOLDER if wanted.
+        yes: do it.
+        dry_run: only show the plan, as without --yes.
+        public: make a new repository public, or add to one that is public.
+        delete: in the same commit, delete data files there that are not of this corpus.
+        allow: publish although this speaks against it: addresses, secrets, unfinished, unknown. Repeat it for several.
+        name: of the corpus or model, for its card.
+        license: the hub's name of it, such as odc-by, for its card.
+    """
+    from curate.publish import publish as put
+
+    if yes and dry_run:
+        raise ValueError("--yes and --dry-run contradict each other; leave one out")
+    options = {"public": public, "delete": delete, "name": name, "license": license}
+    print(put(path, target, yes=yes, allow=allow, **options))  # type: ignore[arg-type]
+    if not yes:
+        print("nothing was uploaded; add --yes to do it")
 
 
 def open_input(path: str, kind: Kind) -> "Source":
@@ -1236,7 +1521,7 @@ def main(command: Callable[..., None] | None = None) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")  # other packages' bars; ours says where a run is
     try:
         try:
-            app() if command is None else run_function(command)
+            call(command)
         finally:
             print(end="", flush=True)  # nothing where stdout is closed
     except BrokenPipeError as error:
@@ -1244,12 +1529,29 @@ def main(command: Callable[..., None] | None = None) -> None:
             sys.exit(f"curate: {error}")
         sys.exit(141)  # as a shell tells of a program that SIGPIPE ended
     except (ValueError, LookupError, OSError, ImportError, RuntimeError) as error:
-        failures = getattr(error, "failures", {})
-        for name, failure in list(failures.items())[:20]:
-            print(f"failed: {name}: {failure.splitlines()[0]}", file=sys.stderr)
+        from curate.progress import failure_table
+
+        print(*(f"{line}\n" for line in failure_table(error)), sep="", end="", file=sys.stderr)
         sys.exit(f"curate: {error}")
     except KeyboardInterrupt:
         sys.exit("curate: stopped; run the same command again to go on from the finished shards")
+
+
+def call(command: Callable[..., None] | None) -> None:
+    """Do what the command line of this process says; if it had been planned, say how far the plan was off."""
+    commands = app if command is None else App()
+    if command is not None:
+        commands.default(command)
+    commands(result_action="return_value")
+    _, bound, _ = commands.parse_args()
+    out = bound.arguments.get("out") or bound.arguments.get("output")
+    if isinstance(out, str):
+        from curate.plan.result import is_planned
+
+        if is_planned(out):
+            from curate.plan.error import tell
+
+            print(tell(out))
 
 
 def reader_left() -> bool:

@@ -63,6 +63,10 @@ def needs_contents(source: Source) -> bool:
 
 
 def _open(path: str, kind: str) -> Source:
+    if kind == "chosen":
+        from curate.readers.chosen import open_chosen
+
+        return open_chosen(path)
     if kind == "warc":
         from curate.readers.warc import Warc
 
@@ -97,7 +101,11 @@ def _open_jsonl(path: str) -> Source:
 
 
 def _kind_at(path: str) -> str:
+    from curate.readers.chosen import ENDING
+
     fs, plain = fsspec.core.url_to_fs(path)
+    if plain.endswith(ENDING):
+        return "chosen"
     known = info(path)
     if known is not None and known["type"] == "file":
         with open_binary(path) as file:

@@ -1,0 +1,186 @@
+"""A plan from a rehearsal, as a person gives it; and after the run, its own error."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curate.cli import app
+from curate.corpus import Corpus, write_corpus
+from curate.plan.command import parse
+from curate.plan.error import compare, tell
+from curate.plan.fit import Estimate
+from curate.plan.measure import measure
+from curate.plan.plan import plan
+from curate.plan.rehearse import RehearsalError
+from curate.plan.result import FILE, Plan, is_planned, read_plan
+from curate.plan.table import about, count, duration, size, table
+from tests.plan.made import split_line, write_log
+
+RULES = """
+from curate.stage import Rule
+RULES = (Rule("stars", at_least=5, source="half of them"),)
+"""
+
+
+def curate(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "curate.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty shards of twenty documents, in each of which ten have five stars or more."""
+    folder = tmp_path_factory.mktemp("plan") / "docs"
+    texts = ["The cells of a leaf turn light into sugar. " * 20] * 20
+    for shard in range(40):
+        stars = pa.array([at % 10 for at in range(20)], pa.int64())
+        ids = [f"{shard}-{at}" for at in range(20)]
+        batch = pa.record_batch({"text": texts, "id": ids, "stars": stars})
+        write_corpus(folder / f"{shard:02}", [batch])
+    (folder.parent / "rules.py").write_text(RULES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(docs: Path) -> Path:
+    """Folder of an output that was planned, and then made."""
+    out = docs.parent / "out"
+    words = ["filter", docs, "-o", out, "--rules", f"{docs.parent}/rules.py:RULES"]
+    told = curate("plan", *words, "--share", 0.2, "--price", "cpu=0.04")
+    assert told.returncode == 0, told.stderr
+    (docs.parent / "plan.txt").write_text(told.stdout)
+    (docs.parent / "there.json").write_text(json.dumps([str(p) for p in out.rglob("*") if p.is_file()]))
+    shutil.copy(out / FILE, docs.parent / "plan.json")
+    done = curate(*words)
+    assert done.returncode == 0, done.stderr
+    (docs.parent / "run.txt").write_text(done.stdout)
+    return out
+
+
+def test_uniform_selectivity_is_predicted_exactly(planned: Path) -> None:
+    found = read_plan(str(planned))
+    assert found is not None
+    assert (found.num_pieces, found.of_pieces, found.num_splits) == (8, 40, 40)
+    assert found.share == pytest.approx(0.2, rel=0.001)
+    (step,) = found.steps
+    assert step.rows_in.value == 800
+    assert step.rows_out.value == Corpus(planned).num_rows == 400
+    assert step.text_out.value == pytest.approx(400 * 860)
+    assert step.quarantined.value == 0
+
+
+def test_a_plan_writes_nothing_but_itself(planned: Path) -> None:
+    assert json.loads((planned.parent / "there.json").read_text()) == [str(planned / FILE)]
+
+
+def test_the_table_tells_the_sample_the_steps_and_the_totals(planned: Path) -> None:
+    told = (planned.parent / "plan.txt").read_text()
+    for words in ("rehearsed on 20.0% of", "8 of 40 pieces", "wall time", "processors", "memory of a task", "disk",
+                  "money for machines", "saved: "):  # fmt: skip
+        assert words in told
+
+
+def test_after_the_run_the_plan_tells_its_own_error(planned: Path) -> None:
+    told = (planned.parent / "run.txt").read_text()
+    assert "the plan of 20.0%, and the run:" in told
+    (line,) = [line for line in told.splitlines() if line.startswith("filter: documents out")]
+    assert line.split()[-3:] == ["400", "+0.0%", "inside"]
+    assert "wall time" in told
+
+
+def test_the_bytes_on_disk_are_near(planned: Path) -> None:
+    found = read_plan(str(planned))
+    assert found is not None
+    held = {one.name: one for one in compare(found, measure(str(planned)))}
+    assert abs(held["disk"].error) < 0.05
+
+
+def test_a_plan_reads_back_as_it_was(planned: Path) -> None:
+    found = read_plan(str(planned))
+    assert isinstance(found, Plan)
+    other = replace(found, out=str(planned.parent / "copy"))
+    other.save()
+    assert read_plan(other.out) == other
+
+
+def test_another_machine_and_other_workers_are_said(planned: Path) -> None:
+    found = read_plan(str(planned))
+    assert found is not None
+    copy = planned.parent / "elsewhere"
+    shutil.copytree(planned, copy)
+    shutil.rmtree(copy / "_log")
+    splits = [split_line(name, 0.1) for name in measure(str(planned))[0].units]
+    write_log(copy, splits, 4.0, workers=7, worker="node9:1", cpus=64)
+    replace(found, out=str(copy)).save()
+    told = tell(str(copy))
+    assert "run on node9 (64)" in told
+    assert "planned for 1 at a time, run with 7" in told
+    write_log(copy, [], 1.0, unix=2000.0, workers=7, worker="node9:1")
+    assert "2 tries; its wall time is not compared" in tell(str(copy))
+
+
+def test_a_damaged_plan_does_not_spoil_the_run(planned: Path, tmp_path: Path) -> None:
+    (tmp_path / "_log").mkdir()
+    (tmp_path / FILE).write_text("{")
+    assert is_planned(str(tmp_path))
+    assert "cannot be held against the run" in tell(str(tmp_path))
+    (tmp_path / FILE).write_text('{"format": 0}')
+    assert "of another version" in tell(str(tmp_path))
+    shutil.copy(planned.parent / "plan.json", tmp_path / FILE)
+    assert "is not held against the run, which has no filter" in tell(str(tmp_path))
+
+
+def test_a_command_that_fails_on_the_sample_fails_the_plan_with_its_own_words(docs: Path, tmp_path: Path) -> None:
+    command = parse(["filter", str(docs), "-o", str(tmp_path / "out"), "--rules", "nonsense"], app)
+    with pytest.raises(RehearsalError, match=r"the rehearsal failed.*nonsense"):
+        plan(command, share=0.2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_does_not_exist_or_is_no_share_is_one_sentence(docs: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone does not exist"):
+        plan(parse(["extract", str(tmp_path / "gone"), "-o", "x"], app))
+    with pytest.raises(ValueError, match="share of 0 of the input"):
+        plan(parse(["filter", str(docs), "-o", "x"], app), share=0)
+
+
+def test_a_teachers_bill_is_told_without_asking_it(docs: Path, tmp_path: Path) -> None:
+    """860 characters and the question around them, at four a token, 100 times; an answer is 120 tokens."""
+    words = ["annotate", str(docs), "-o", str(tmp_path / "out"), "--teacher", "http://127.0.0.1:9/v1", "-n", "100"]
+    words += ["--input-price", "0.5", "--output-price", "2", "--requests-per-minute", "50"]
+    found = plan(parse(words, app), share=0.2)
+    assert found.teaching is not None
+    from classifiers.web_edu import RUBRIC
+
+    tokens = 100 * len(RUBRIC.prompt("x" * 860)) / 4
+    assert found.teaching.prompt_tokens.value == pytest.approx(tokens)
+    assert found.teaching.prompt_tokens.low == pytest.approx(0.8 * tokens)
+    assert found.teaching.completion_tokens == Estimate(12_000, 6_000, 24_000)
+    assert found.teaching.money is not None
+    assert found.teaching.money.value == pytest.approx((tokens * 0.5 + 12_000 * 2) / 1e6)
+    assert found.wall == Estimate.exactly(120.0)
+    assert "money for the teacher" in table(found)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (about(Estimate(2.4e9, 2.2e9, 2.6e9), size), "2.4 GB (2.2-2.6)"),
+        (about(Estimate(9e8, 8e8, 1.1e9), size), "900 MB (800 MB-1.1 GB)"),
+        (about(Estimate.exactly(12.0), count), "12"),
+        (count(1.234e9), "1.23 billion"),
+        (count(9625), "9,625"),
+        (duration(4.21), "4.2 s"),
+        (duration(600), "10 min"),
+        (duration(7200 * 3), "6 h"),
+    ],
+)
+def test_numbers_are_told_with_their_units(told: str, expected: str) -> None:
+    assert told == expected
