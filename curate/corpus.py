@@ -26,8 +26,10 @@ from typing import IO, Any, Protocol, Self
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+import curate.checksum as checksum
 from curate.document import ID, URL, Batch
 from curate.storage import find, info, is_remote, open_binary, upload
 
@@ -167,7 +169,8 @@ class ShardWriter:
 
     Locally the rows go to a hidden file beside the target, which is renamed; elsewhere to a local temporary file,
     which is uploaded (the finished upload is the atomic act; `TMPDIR` says where there is room for it). Leaving
-    without `commit` leaves nothing. Every page has a checksum, which `Corpus.read` verifies.
+    without `commit` leaves nothing. Every page has a checksum, which `Corpus.read` verifies, and the file has one that
+    `curate verify` does.
     """
 
     def __init__(self, folder: str | os.PathLike[str], name: str, schema: pa.Schema) -> None:
@@ -175,7 +178,7 @@ class ShardWriter:
         self.path = posixpath.join(str(folder), f"{name}.parquet")
         self.target = posixpath.join(root, f"{name}.parquet")
         self.schema = schema.remove_metadata()
-        self.num_rows = 0
+        self.num_rows = self.num_bytes = 0  # written; bytes of the file, once it is whole
         self._pending: list[Batch] = []
         self._pending_rows = self._pending_bytes = 0
 
@@ -202,7 +205,7 @@ class ShardWriter:
         self._pending.append(batch)
         self.num_rows += batch.num_rows
         self._pending_rows += batch.num_rows
-        self._pending_bytes += batch.nbytes
+        self._pending_bytes += size_of_values(batch)
         if self._pending_rows >= GROUP_ROWS or self._pending_bytes >= GROUP_BYTES:
             self._flush()
 
@@ -225,9 +228,13 @@ class ShardWriter:
             OSError: there is no room, or the store fails.
         """
         self._flush()
-        self._writer.add_key_value_metadata({RECEIPT_KEY: json.dumps(receipt, sort_keys=True)})
+        self._writer.add_key_value_metadata(
+            {RECEIPT_KEY: json.dumps(receipt, sort_keys=True), checksum.KEY: checksum.ZEROS}
+        )
         with self._room():
             self._writer.close()
+            checksum.seal(self._temporary)
+        self.num_bytes = self._temporary.stat().st_size
         try:
             self._place(once)
         except (FileExistsError, FileNotFoundError):  # not found: the quicker run has swept our temporary file away
@@ -340,6 +347,28 @@ def sweep(folder: str) -> None:
     if not is_remote(fs):
         for path in Path(root).rglob(".*.parquet.*.tmp"):
             path.unlink(missing_ok=True)
+
+
+def size_of_values(batch: Batch) -> int:
+    """Return the bytes of a batch's values; `nbytes` counts buffers, and tells a copy from what it was copied from."""
+    return sum(map(_size_of_array, batch.columns))
+
+
+def _size_of_array(array: pa.Array) -> int:
+    kind = array.type
+    if _is_one(kind, "string", "large_string", "binary", "large_binary", "fixed_size_binary"):
+        return 4 * len(array) + int(pc.sum(pc.binary_length(array)).as_py() or 0)
+    if pa.types.is_primitive(kind):
+        return len(array) * kind.bit_width // 8
+    if pa.types.is_struct(kind):
+        return sum(map(_size_of_array, array.flatten()))
+    if _is_one(kind, "list", "large_list", "fixed_size_list"):
+        return 4 * len(array) + _size_of_array(array.flatten())
+    return 16 * len(array)  # what documents have no columns of: decimals, maps, dictionaries
+
+
+def _is_one(kind: pa.DataType, *names: str) -> bool:
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in names)
 
 
 def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:

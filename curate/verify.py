@@ -1,0 +1,136 @@
+"""Is what lies here still what was written? Every byte against its checksum, every count against its receipt.
+
+    print(verify(["runs/edu"]))          3 of 61 files are damaged: ...; delete them and run the same command again
+
+Reading a shard verifies the pages that are read, and a finished shard that nobody reads may rot unseen; a resumed run
+looks at its footer only. This reads all of it: after a disk or a copy was in doubt, before a corpus is published.
+Evidence (`dropped/`, `quarantine/`) is held against the receipt of its kept shard, so a lost file is found as well.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+
+from curate.checksum import intact
+from curate.corpus import DROPPED, QUARANTINE, open_parquet, read_receipt
+from curate.storage import find, info, is_remote
+from curate.tally import Tally
+
+THREADS = 8  # files at a time: a checksum is computed without the interpreter's lock
+EVIDENCE = (DROPPED, QUARANTINE)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found; `print` it.
+
+    Attributes:
+        num_unsealed: files without a checksum of the whole (not ours, or of an early version): their pages were read.
+        damaged: path -> what is wrong with it.
+        delete: files that are to be deleted, so that the run that made them makes them again.
+    """
+
+    num_files: int
+    num_bytes: int
+    num_unsealed: int
+    damaged: dict[str, str]
+    delete: tuple[str, ...]
+
+    def __str__(self) -> str:
+        unsealed = f", {self.num_unsealed:,} of them without a checksum of the whole" if self.num_unsealed else ""
+        whole = f"{self.num_files:,} files, {self.num_bytes / 1e6:,.1f} MB{unsealed}"
+        if not self.damaged:
+            return f"{whole}: every byte is as it was written"
+        lines = [f"{path} {reason}" for path, reason in self.damaged.items()]
+        advice = "delete these, and run the command that made them again:"
+        return "\n".join([f"{whole}: {len(lines)} damaged", *lines, advice, *(f"  {path}" for path in self.delete)])
+
+
+def verify(folders: Iterable[str]) -> Verified:
+    """Read every Parquet file at or below some folders, but for scratch, and say which are not as they were written.
+
+    Raises:
+        FileNotFoundError: a folder has no Parquet file.
+    """
+    paths = [path for folder in folders for path in _files(folder)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        sealed = dict(zip(paths, pool.map(intact, paths), strict=True))
+        reasons = dict(zip(paths, pool.map(_damage, paths, sealed.values()), strict=True))
+        kept = [path for path in paths if _kind(path) not in EVIDENCE and reasons[path] is None]
+        for found in pool.map(_evidence, kept):
+            for path, reason in found:
+                reasons[path] = reasons.get(path) or reason
+    damaged = {path: reason for path, reason in sorted(reasons.items()) if reason is not None}
+    delete = sorted({path for name in damaged for path in (name, _kept(name)) if info(path) is not None})
+    num_bytes = sum((info(path) or {}).get("size", 0) for path in paths)
+    return Verified(len(paths), num_bytes, list(sealed.values()).count(None), damaged, tuple(delete))
+
+
+def _files(folder: str) -> list[str]:
+    fs, root = fsspec.core.url_to_fs(folder)
+    names = [name for name in find(folder) if name.endswith(".parquet") and not _scratch(name, root)]
+    if not names:
+        raise FileNotFoundError(f"{folder} holds no .parquet file; give the folder of a run or a corpus")
+    return [fs.unstrip_protocol(name) if is_remote(fs) else name for name in names]
+
+
+def _scratch(name: str, root: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.removeprefix(root).split("/"))
+
+
+def _damage(path: str, whole: bool | None) -> str | None:
+    """Return what is wrong with a file, None if nothing is."""
+    if whole:
+        return None
+    try:
+        with open_parquet(path) as file:  # which tells where the damage is, unless it is where only the seal looks
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (ValueError, OSError) as error:
+        return f"is damaged ({_sentence(error)})"
+    return "is damaged (bytes have changed since it was written)" if whole is False else None
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error.__cause__ or error).strip().rstrip(".").split("\n")[0]
+
+
+def _evidence(path: str) -> list[tuple[str, str]]:
+    """Hold a kept shard and its evidence against its receipt; return what does not fit."""
+    receipt: dict[str, Any] = read_receipt(path) or {}
+    if "tally" not in receipt:
+        return []
+    tally, below = Tally.from_json(receipt["tally"]), f"{receipt['split']['name']}.parquet"
+    corpus = path.removesuffix(f"/{below}")
+    counts = [tally.rows_out, tally.num_dropped, tally.num_quarantined]
+    files = [path, f"{corpus}/{DROPPED}/{below}", f"{corpus}/{QUARANTINE}/{below}"]
+    told = f"where the receipt of {path} counts"
+    found = []
+    for file, count in zip(files, counts, strict=True):
+        if count and info(file) is None:
+            found.append((file, f"is missing, {told} {count:,} rows"))
+        elif count and (rows := _num_rows(file)) not in (None, count):
+            found.append((file, f"has {rows:,} rows {told} {count:,}"))
+    return found
+
+
+def _num_rows(path: str) -> int | None:
+    try:
+        with open_parquet(path) as file:
+            return int(file.metadata.num_rows)
+    except (ValueError, OSError):
+        return None  # damaged, and told as such
+
+
+def _kind(path: str) -> str:
+    return next((part for part in reversed(path.split("/")) if part in EVIDENCE), "")
+
+
+def _kept(path: str) -> str:
+    """Return the kept shard that evidence belongs to; it is made again with it."""
+    kind = _kind(path)
+    head, found, tail = path.rpartition(f"/{kind}/") if kind else ("", "", "")
+    return f"{head}/{tail}" if found else path
