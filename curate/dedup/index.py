@@ -171,7 +171,8 @@ def check_writable(path: str) -> None:
     fs, probe = fsspec.core.url_to_fs(f"{path}/.probe")
     try:
         put(f"{path}/.probe", lambda file: None)
-        fs.rm_file(probe)
+        with suppress(FileNotFoundError):  # of another run that probes as well
+            fs.rm_file(probe)
     except OSError as error:
         raise ValueError(f"the index {path} cannot be written ({error}); give a folder that can") from error
 

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.corpus import DROPPED, Corpus, ShardWriter, Split
+from curate.corpus import DROPPED, Corpus, ShardWriter, Split, read_receipt
 from curate.dedup.exact import exact_hashes
 from curate.dedup.guard import source_column, sources
 from curate.dedup.minhash import MinHash, band_keys, signatures
-from curate.dedup.shuffle import HELD, exists, read_rows, write_rows
+from curate.dedup.shuffle import HELD, WORK, exists, read_rows, write_rows
 from curate.dedup.url import url_hashes
 from curate.dedup.verify import shingle_sets
 from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
@@ -33,7 +33,6 @@ from curate.tally import Tally
 FORMAT = 3  # of receipts and shards; raised when the same settings would give other bytes
 SCORE = "score"
 CLUSTER_SIZE = "minhash_cluster_size"  # FineWeb2's name
-WORK = "_work"
 
 DECISION = pa.schema(
     [
@@ -172,8 +171,18 @@ def read_shingles(job: Job, unit: tuple[Split, NDArray[np.int64]]) -> tuple[NDAr
 
 
 def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
-    """Write the rows that stay, and as evidence those that leave; the kept shard comes last, with the receipt."""
-    if exists(f"{job.out}/{split.name}.parquet"):
+    """Write the rows that stay, and as evidence those that leave; the kept shard comes last, with the receipt.
+
+    Raises:
+        ValueError: another run, of other settings or another input, writes into the folder as well.
+    """
+    path = f"{job.out}/{split.name}.parquet"
+    if exists(path):
+        if (read_receipt(path) or {}).get("recipe") != job.recipe():
+            raise ValueError(
+                f"{path} was written meanwhile by another run of other settings or input; let one run at a time write "
+                "into a folder, and this one into another"
+            )
         return
     decided = read_rows(f"{job.decided}/{split.name}.parquet", DECISION.names).combine_chunks()
     tally, first = Tally.of_steps(["input", job.step]), 0
@@ -196,8 +205,8 @@ def write_split(job: Job, whole: dict[str, int], split: Split) -> None:
             kept.write(joined.select(kept.schema.names))
         receipt = {"recipe": job.recipe(), "split": split.identity(), "tally": tally.to_json(), "dedup": whole}
         if dropped.num_rows:
-            dropped.commit(receipt)
-        kept.commit(receipt)
+            dropped.commit(receipt, once=True)
+        kept.commit(receipt, once=True)
 
 
 def _schemas(job: Job) -> tuple[pa.Schema, pa.Schema]:

@@ -6,19 +6,24 @@
     write_rows("work/signed", "00000", schema, batches)
     read_rows("work/signed/00000.parquet", ["id"])                                a table
 
-Each part is one record batch of an Arrow IPC file, so a reader seeks to its bytes and reads nothing else. Files appear
-whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to disk. What is
+Each part is a record batch at a place that the file's end tells, so a reader seeks to its bytes and reads nothing else.
+Files appear whole under their names, which makes them the marks of a resumed run; they are scratch, and not forced to
+disk, so each part has a checksum: what a power cut has left in the place of a file is an error, not a decision. What is
 read by columns and as a whole is Parquet instead. A run that holds its small corpus in this process holds all of them
 as well, under names that begin with `HELD`.
 """
 
+import os
 import posixpath
+import struct
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import fsspec
 import numpy as np
@@ -28,8 +33,11 @@ from numpy.typing import NDArray
 from curate.corpus import ShardWriter, open_parquet
 from curate.storage import info, is_remote, open_binary, read_bytes, upload
 
-PARTS = b"parts"  # of one piece of a file written in pieces
+TAIL = struct.Struct("<QQQQ")  # parts of one piece, parts of all pieces, bytes of the schema, checksum of this end
+PLACE_BYTES = 3 * 8  # of one part of one piece: where it starts, its size and its checksum
+CRC_BYTES = 8  # multiples of 8 keep arrays aligned
 HELD = "held:"
+WORK = "_work"  # the folder of scratch in the output's
 _held: dict[str, pa.Buffer] = {}
 _held_rows: dict[str, pa.Table] = {}
 
@@ -59,13 +67,7 @@ def read_rows(path: str, columns: Sequence[str], *, most: int | None = None) -> 
 
 def scatter(path: str, parts: Sequence[pa.RecordBatch]) -> None:
     """Write a file whose part i is parts[i]; all have one schema."""
-
-    def write(file: IO[bytes]) -> None:
-        with pa.ipc.new_file(file, parts[0].schema) as writer:
-            for part in parts:
-                writer.write_batch(part)
-
-    put(path, write)
+    scatter_pieces(path, [parts])
 
 
 def scatter_pieces(path: str, pieces: Iterable[Sequence[pa.RecordBatch]]) -> None:
@@ -74,10 +76,15 @@ def scatter_pieces(path: str, pieces: Iterable[Sequence[pa.RecordBatch]]) -> Non
     def write(file: IO[bytes]) -> None:
         every = iter(pieces)
         first = next(every)
-        schema = first[0].schema.with_metadata({PARTS: str(len(first))})
-        with pa.ipc.new_file(file, schema) as writer:
-            for part in chain(first, chain.from_iterable(every)):
-                writer.write_batch(part)
+        places, start = [], 0
+        for batch in chain(first, chain.from_iterable(every)):
+            data = batch.serialize()
+            file.write(data)
+            places.append((start, data.size, crc32(data)))
+            start += data.size
+        schema = first[0].schema.serialize().to_pybytes()
+        end = np.array(places, dtype=np.uint64).tobytes() + schema
+        file.write(end + TAIL.pack(len(first), len(places), len(schema), crc32(end)))
 
     put(path, write)
 
@@ -88,12 +95,45 @@ def gather(paths: Iterable[str], part: int) -> pa.Table:
 
 
 def read_part(path: str, part: int) -> pa.Table:
-    """Read one part of one file."""
+    """Read one part of one file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     with _open(path) as file:
-        reader = pa.ipc.open_file(file)
-        num_parts = int((reader.schema.metadata or {}).get(PARTS, reader.num_record_batches))
-        batches = [reader.get_batch(i) for i in range(part, reader.num_record_batches, num_parts)]
-        return pa.Table.from_batches(batches).replace_schema_metadata(None)
+        num_parts, places, schema = _end(path, file)
+        batches = []
+        for start, size, checksum in places[part::num_parts].tolist():
+            data = _range(path, file, start, size, checksum)
+            batches.append(pa.ipc.read_record_batch(pa.py_buffer(data), schema))
+    return pa.Table.from_batches(batches, schema)
+
+
+def _end(path: str, file: Any) -> tuple[int, NDArray[np.uint64], pa.Schema]:
+    """Return the number of parts, (pieces, 3) start, size and checksum of each, and the schema."""
+    size = file.seek(0, 2)
+    tail = _range(path, file, max(0, size - TAIL.size), TAIL.size)
+    num_parts, num_places, num_schema, checksum = TAIL.unpack(tail)
+    length = num_places * PLACE_BYTES + num_schema
+    end = _range(path, file, size - TAIL.size - length, length, checksum)
+    places = np.frombuffer(end, np.uint64, 3 * num_places).reshape(-1, 3)
+    return num_parts, places, pa.ipc.read_schema(pa.py_buffer(end[num_places * PLACE_BYTES :]))
+
+
+def _range(path: str, file: Any, start: int, size: int, checksum: int | None = None) -> bytes:
+    data = b""
+    if start >= 0:
+        file.seek(start)
+        data = file.read(size)
+    if len(data) != size or (checksum is not None and crc32(data) != checksum):
+        raise damaged(path)
+    return data
+
+
+def damaged(path: str) -> ValueError:
+    """Return the error of a scratch file that is not as it was written: a disk or a power cut has spoiled it."""
+    work = path[: path.index(f"/{WORK}/") + len(WORK) + 1] if f"/{WORK}/" in path else posixpath.dirname(path)
+    return ValueError(f"{path} is damaged, a file of scratch; delete the folder {work} and run the same again")
 
 
 def _open(path: str) -> Any:
@@ -104,18 +144,42 @@ def _open(path: str) -> Any:
 
 
 def save(path: str, array: NDArray[Any]) -> None:
-    """Write an array's bytes."""
-    put(path, lambda file: file.write(np.ascontiguousarray(array).data))
+    """Write an array's bytes, and their checksum."""
+    data = np.ascontiguousarray(array).data
+
+    def write(file: IO[bytes]) -> None:
+        file.write(data)
+        file.write(crc32(data).to_bytes(CRC_BYTES, "little"))
+
+    put(path, write)
 
 
 def load(path: str, dtype: type[Any] = np.uint32) -> NDArray[Any]:
-    """Open an array: mapped into memory where the file is local, so that tasks on one machine share it."""
+    """Open an array: mapped into memory where the file is local, so that tasks on one machine share it.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     if path.startswith(HELD):
-        return np.frombuffer(_held[path], dtype)
+        return np.frombuffer(memoryview(_held[path])[:-CRC_BYTES], dtype)
     fs, name = fsspec.core.url_to_fs(path)
     if is_remote(fs):
-        return np.frombuffer(read_bytes(path), dtype)
-    return np.asarray(np.memmap(name, dtype, "r")) if fs.size(name) else np.zeros(0, dtype)
+        return _checked(path, np.frombuffer(read_bytes(path), np.uint8)).view(dtype)
+    known = os.stat(name)  # noqa: PTH116  a name, not a path
+    return _mapped(path, name, known.st_ino, known.st_mtime_ns, known.st_size).view(dtype)
+
+
+@lru_cache(maxsize=16)
+def _mapped(path: str, name: str, inode: int, changed_ns: int, size: int) -> NDArray[np.uint8]:
+    """Map a file, and hold it against its checksum once in this process, as long as it is the same file."""
+    return _checked(path, np.asarray(np.memmap(name, np.uint8, "r")) if size else np.zeros(0, np.uint8))
+
+
+def _checked(path: str, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    array = data[: max(0, len(data) - CRC_BYTES)]
+    if len(data) < CRC_BYTES or crc32(array) != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
+        raise damaged(path)
+    return array
 
 
 def put(path: str, write: Any) -> None:
@@ -152,6 +216,7 @@ def forget() -> None:
     """Let go of the files that are held in this process."""
     _held.clear()
     _held_rows.clear()
+    _mapped.cache_clear()
 
 
 def cut(sorted_parts: NDArray[Any], num_parts: int) -> list[slice]:
