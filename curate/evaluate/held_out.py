@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.document import TEXT
 from curate.evaluate.estimate import Estimate, ratio
@@ -113,10 +114,15 @@ def _document(text: str, tokenizer: Any, window: int) -> Document:
     return Document(tuple(spans), len(text.encode()))
 
 
-def _bits_per_byte(model: Model, documents: tuple[Document, ...]) -> Estimate:
+def document_bits(model: Model, documents: tuple[Document, ...]) -> npt.NDArray[np.float64]:
+    """Return the bits that each document costs a model, (documents,)."""
     spans = [span for document in documents for span in document.spans]
     owners = np.repeat(np.arange(len(documents)), [len(document.spans) for document in documents])
     nats = np.zeros(len(documents))
     np.add.at(nats, owners, [-scored.logprobs.sum(dtype=np.float64) for scored in score_plain(model, spans)])
+    return nats / math.log(2)
+
+
+def _bits_per_byte(model: Model, documents: tuple[Document, ...]) -> Estimate:
     num_bytes = np.array([document.num_bytes for document in documents])
-    return ratio(nats / math.log(2), num_bytes)
+    return ratio(document_bits(model, documents), num_bytes)

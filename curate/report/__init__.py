@@ -7,6 +7,7 @@
     rules.py       rules, alone and together     copies.py    near-duplicates with their differences
     samples.py     documents to read             leaks.py     benchmarks that were found
     mix.py         languages and domains         training.py  losses and evaluations
+    ablation.py    verdicts with intervals, curves with bands
     again.py       commands, stages, versions    markup.py charts.py style.py page.py    HTML, SVG, CSS
 
 Each section is two functions: `gather` reads numbers from receipts and columns, `section` turns them into HTML. So no

@@ -1,6 +1,6 @@
 """The page: sections that have something to say, beside a list of them."""
 
-from curate.report import again, copies, leaks, mix, rules, samples, scores, steps, training
+from curate.report import ablation, again, copies, leaks, mix, rules, samples, scores, steps, training
 from curate.report.markup import safe
 from curate.report.style import STYLE
 from curate.report.view import View
@@ -30,6 +30,7 @@ def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
     mixed = [found for line in lines.values() for found in mix.gather(line)]
     trained, evaluated = training.gather(view.local), training.gather_evaluations(view.local)
     return {
+        "Ablation": ablation.section(ablated) if (ablated := ablation.gather(view.local)) else "",
         "Funnel": steps.section(funnel),
         "Rules": rules.section(broken) if broken else "",
         "Scores": scores.section(list(scored.values())),

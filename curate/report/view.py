@@ -21,6 +21,7 @@ from curate.document import ID, TEXT, Batch
 from curate.ledger.bloom import may_hold
 from curate.ledger.runs import Recipe, corpora, family, recipe
 from curate.tally import Tally
+from curate.train.log import LOG
 
 MAX_CHARS = 200_000  # of a text that the page looks at
 COUNT_ROWS = 65_536  # rows of a few columns at a time
@@ -80,10 +81,16 @@ class View:
         """Read the receipts below a folder.
 
         Raises:
-            FileNotFoundError: there is no corpus.
+            FileNotFoundError: there is neither a corpus nor a training.
         """
         parts: list[Part] = []
-        for name, path in corpora(run).items():
+        try:
+            named = corpora(run)
+        except FileNotFoundError:
+            if not any(Path(run).rglob(LOG)):
+                raise
+            named = {}  # trainings alone have a page too
+        for name, path in named.items():
             made = recipe(path)
             if made is None:
                 continue

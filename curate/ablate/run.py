@@ -1,0 +1,342 @@
+"""Does this corpus make a better model than that one? The answer of paired trainings, with an interval.
+
+    found = ablate({"raw": "clean", "edu": "scored"}, "runs/edu-or-not", tokens="50M", model="5m", seeds=3)
+    print(found)          # edu against raw: better. Bits per byte -0.0310 [-0.0391, -0.0229]; ...
+
+    design.py      arms, budget, model               training.py   one (arm, seed): train, measure, resume
+    held_out.py    documents that no arm may read    measure.py    every document and question, one row each
+    prepare.py     cleaning, tokenizer, tokens       statistics.py power.py speed.py   intervals, verdicts, seeds
+    readings.py    epochs of each arm, warnings      results.py    tables, curves, the page
+    forecast.py    time and detectable difference
+
+Everything but the text is equal: tokenizer, budget, model, schedule, batch, seeds. Trainings are units of work on Ray
+or in this process; killed anywhere, the same call goes on and repeats none that is done. More seeds are added by asking
+for more. After DCLM and FineWeb, which train once or twice, and DataDecide (three seeds); the interval is what is new.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate import cluster
+from curate.ablate.design import Arm, Design, check_name, count_of
+from curate.ablate.forecast import (
+    detectable,
+    duration,
+    num_parameters,
+    seconds_per_token,
+    told,
+)
+from curate.ablate.measure import BITS_PER_BYTE, Questions, questions
+from curate.ablate.power import Noise, noise_of, typical_noise
+from curate.ablate.prepare import Engine, Prepared, hold_out, identity, prepare, write_summary
+from curate.ablate.readings import readings, warnings
+from curate.ablate.results import Ablation, conclude, measures_of
+from curate.ablate.training import Outcome, Training, do
+
+if TYPE_CHECKING:
+    from curate.train.model import Size
+
+Arms = Sequence[Arm] | Mapping[str, str | os.PathLike[str] | Mapping[str, float]]
+
+
+class AblationError(RuntimeError):
+    """Trainings failed; the others are done, and the same call does only these again.
+
+    Attributes:
+        failures: training -> message.
+    """
+
+    def __init__(self, message: str, failures: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.failures = dict(failures)
+
+
+def ablate(
+    arms: Arms,
+    out: str | os.PathLike[str],
+    *,
+    tokens: int | str,
+    model: "str | Size" = "5m",
+    seeds: int = 3,
+    seed: int = 0,
+    baseline: str | None = None,
+    held_out: Mapping[str, str | os.PathLike[str]] | None = None,
+    held_out_documents: int = 200,
+    tokenizer: str | os.PathLike[str] | None = None,
+    vocab: int | None = None,
+    against: str | None = None,
+    suites: Sequence[str] = (),
+    tasks: str = "",
+    data: str = "eval",
+    limit: int | None = None,
+    anneal: str | os.PathLike[str] | None = None,
+    seq_len: int = 512,
+    batch_tokens: int = 8192,
+    lr: float | None = None,
+    evaluate_every: int | None = None,
+    effect: float | None = None,
+    seed_sd: float | None = None,
+    pilot: bool = False,
+    dry_run: bool = False,
+    threads: int | None = 1,
+    device: str | None = None,
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+    quiet: bool = False,
+) -> Ablation | None:
+    """Train every arm with every seed and compare the arms with the baseline.
+
+    Args:
+        arms: name -> folder of documents or of tokens, or folders with weights.
+        tokens: of each training: a number, or 50M.
+        model: a size of `curate.train.model`.
+        seeds: trainings of each arm; with fewer than two there is no verdict.
+        seed: the first; the others follow.
+        baseline: the arm that the others are held against; the first by default.
+        held_out: domain -> documents from neither arm; documents of the arms themselves by default.
+        held_out_documents: of each domain, at most.
+        tokenizer: folder of one to use; by default it is learned from as many bytes of each arm.
+        vocab: tokens to learn; what suits the model's size by default.
+        against: benchmarks to take out of all arms, as `curate decontaminate` does.
+        suites, tasks, data, limit: questions to ask, as of `curate evaluate`; multiple choice only.
+        anneal: a run, or a checkpoint of its stable phase, that is annealed on each arm in place of training anew
+            (Ultra-FineWeb's check); model, tokenizer and sequence length are its own.
+        evaluate_every: steps between looks at held-out data; a twentieth of the run by default.
+        effect: the difference in bits per byte one cares for; the seeds that it takes are told before the run.
+        seed_sd: spread between seeds, where it is known; from the baseline's seeds that are done, else from a table.
+        pilot: train the baseline's seeds only, and say what the whole design would find.
+        dry_run: prepare everything and say what would be trained, how long it takes and what it can find.
+        threads: of each training; one, and more of them side by side, is quickest on CPUs.
+        ray, workers, num_gpus: see `curate.cluster.map_units`; a unit is a training.
+
+    Returns: the verdicts; None of a pilot or a dry run.
+
+    Raises:
+        FileNotFoundError, ValueError: something of the input is not there, or the folder holds another ablation.
+        AblationError: trainings failed.
+    """
+    if seeds < 1:
+        raise ValueError(f"{seeds} seeds; an ablation needs two at least, and three to see much")
+    folder = Path(out).absolute()
+    named = _arms(arms)
+    settings: dict[str, Any] = {"model": model, "seq_len": seq_len, "batch_tokens": batch_tokens, "lr": lr}
+    if anneal is not None:
+        settings |= _of_checkpoint(Path(anneal), tokenizer)
+        tokenizer = settings["anneal"]
+        seed = max(seed, _state(Path(anneal))[1]["plan"]["seed"] + 1)  # not the order that the checkpoint has seen
+    design = Design(named, baseline or named[0].name, count_of(tokens), vocab_size=vocab, **settings)
+    places = {name: os.fspath(path) for name, path in (held_out or {}).items()}
+    for name in places:
+        check_name(name, "held-out set")
+    asked, left_out = questions(suites, tasks, data, limit) if suites or tasks else (Questions(), [])
+    say = _Say(quiet)
+    if left_out:
+        say(f"left out, they want written answers: {', '.join(left_out)}")
+    recipe = _recipe(design, places, held_out_documents, tokenizer, against)
+    engine = Engine(ray, workers)
+    with _claimed(folder, recipe):
+        held = hold_out(design, places, f"{folder}", held_out_documents)
+        given = None if tokenizer is None else os.fspath(tokenizer)
+        prepared = prepare(design, held, f"{folder}", tokenizer=given, against=against, engine=engine)
+        write_summary(prepared, f"{folder}")
+        machine: dict[str, Any] = {"threads": threads, "device": device, "quiet": quiet or cluster.on_ray(ray)}
+        machine |= {"evaluate_every": evaluate_every, "asked": asked}
+        trainings = _trainings(design, prepared, folder, range(seed, seed + seeds), machine)
+        parameters = num_parameters(design, prepared.vocab_size)
+        notes = warnings(design, prepared)
+        if not quiet:
+            _tell(say, design, prepared, trainings, parameters, engine, num_gpus)
+        noise, source = _noise(trainings, parameters, design, seed_sd)
+        say(detectable(noise, seeds, len(named), source, effect))
+        for note in notes:
+            say(f"note: {note}")
+        if dry_run:
+            return None
+        chosen = [one for one in trainings if one.arm == design.baseline] if pilot else trainings
+        outcomes = _train_all(chosen, say, ray=ray, workers=workers, num_gpus=num_gpus)
+        if pilot:
+            noise, source = _noise(trainings, parameters, design, None)
+            say(detectable(noise, seeds, len(named), source, effect))
+            return None
+        return conclude(folder, recipe, trainings, outcomes, readings(design, prepared), notes)
+
+
+def _arms(arms: Arms) -> tuple[Arm, ...]:
+    if not isinstance(arms, Mapping):
+        return tuple(arms)
+    for name in arms:
+        check_name(name, "arm")
+    return tuple(
+        Arm(name, dict(given) if isinstance(given, Mapping) else {os.fspath(given): 1.0})
+        for name, given in arms.items()
+    )
+
+
+def _state(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
+    from curate.train.loop import stable_state
+
+    return stable_state(checkpoint)
+
+
+def _of_checkpoint(checkpoint: Path, tokenizer: object) -> dict[str, Any]:
+    """Return the sizes of a design whose trainings go on from a checkpoint."""
+    if tokenizer is not None:
+        raise ValueError(f"{checkpoint} brings its own tokenizer; leave out --tokenizer")
+    start, state = _state(checkpoint)
+    seq_len, windows = state["plan"]["seq_len"], state["plan"]["batch_windows"]
+    return {"anneal": f"{start.absolute()}", "seq_len": seq_len, "batch_tokens": windows * seq_len}
+
+
+def _recipe(
+    design: Design, held_out: Mapping[str, str], num: int, tokenizer: object, against: str | None
+) -> dict[str, Any]:
+    """Return what makes the results what they are, but for the seeds."""
+    recipe = {
+        "arms": {arm.name: dict(arm.sources) for arm in design.arms},
+        "documents": [identity(path, "arm") for path in design.sources],
+        "held_out": [identity(path, f"held-out {name},") | {"name": name} for name, path in held_out.items()],
+        "held_out_documents": num,
+        "tokenizer": None if tokenizer is None else f"{tokenizer}",
+        "vocabulary": design.vocabulary,
+        "against": against,
+        "tokens": design.num_tokens,
+        "model": design.model if isinstance(design.model, str) else vars(design.model),
+        "seq_len": design.seq_len,
+        "batch_tokens": design.batch_tokens,
+        "lr": design.lr,
+        "anneal": design.anneal,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(recipe))
+    return plain
+
+
+def _claimed(folder: Path, recipe: dict[str, Any]) -> AbstractContextManager[None]:
+    from curate.train.claim import claimed
+
+    return claimed(folder, recipe)
+
+
+def _trainings(
+    design: Design, prepared: Prepared, out: Path, seeds: Sequence[int], machine: Mapping[str, Any]
+) -> list[Training]:
+    """Return the units of work, seed by seed, so that what is done first can be compared first."""
+    curves = {domain: f"{out}/tokens/held-{domain}" for domain in prepared.held.domains}
+    return [
+        Training(
+            design,
+            arm.name,
+            seed,
+            prepared.blend(arm.sources),
+            out / "runs" / arm.name / f"seed-{seed}",
+            prepared.held,
+            curves,
+            **machine,
+        )
+        for seed in seeds
+        for arm in design.arms
+    ]
+
+
+class _Say:
+    """Lines on stderr, so that stdout holds the result alone."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def __call__(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _tell(
+    say: _Say,
+    design: Design,
+    prepared: Prepared,
+    trainings: Sequence[Training],
+    parameters: int,
+    engine: Engine,
+    num_gpus: float,
+) -> None:
+    """Say what will be done and how long it takes, measured where it will be done."""
+    left = [one for one in trainings if not one.is_done]
+    seconds, at_once = 0.0, 1
+    if left:
+        probe = cluster.map_units(_Probe(prepared.vocab_size), left[:1], ray=engine.ray, num_gpus=num_gpus)
+        seconds = next(iter(dict(probe).values()))
+        if cluster.on_ray(engine.ray):
+            resources = cluster.connect(engine.ray, engine.workers).cluster_resources()
+            at_once = engine.workers or int(resources.get("GPU", 0) / num_gpus if num_gpus else resources.get("CPU", 1))
+    say(told(design, prepared, trainings, seconds, max(min(at_once, len(trainings)), 1), parameters))
+
+
+class _Probe:
+    """Time a model where trainings will run."""
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def __call__(self, training: Training) -> float:
+        return seconds_per_token(training, self.vocab_size)
+
+
+def _noise(trainings: Sequence[Training], parameters: int, design: Design, declared: float | None) -> tuple[Noise, str]:
+    """Return the spread to plan with and where it is from."""
+    if declared is not None:
+        return Noise(declared, 0.0), "spread between seeds as declared"
+    done = [one for one in trainings if one.arm == design.baseline and one.is_done]
+    if len(done) > 1:
+        primary = measures_of(done, [do(one) for one in done])[0]
+        return noise_of(primary), f"spread between {len(done)} seeds of {design.baseline}"
+    return typical_noise(parameters, design.num_tokens), "spread of models of this size, from a table"
+
+
+def _train_all(
+    trainings: Sequence[Training], say: _Say, *, ray: str | None, workers: int | None, num_gpus: float
+) -> list[Outcome]:
+    """Do all units, say how far they are, and return the outcomes in the order of the units.
+
+    Raises:
+        AblationError: some failed, after all others are done.
+    """
+    found: dict[int, Outcome] = {}
+    began = time.monotonic()
+    lost = ""
+    try:
+        for index, outcome in cluster.map_units(do, trainings, ray=ray, workers=workers, num_gpus=num_gpus):
+            found[index] = outcome
+            say(_line(trainings[index], outcome, len(found), len(trainings), time.monotonic() - began))
+    except RuntimeError as error:  # workers that died again and again
+        lost = f"{error}"
+    failures = {
+        f"{one}": found[n].error if n in found else lost
+        for n, one in enumerate(trainings)
+        if n not in found or (found[n].items is None and not found[n].diverged)
+    }
+    if failures:
+        raise AblationError(
+            f"{len(failures)} of {len(trainings)} trainings failed, the first, {next(iter(failures))}: "
+            f"{next(iter(failures.values()))}; the others are done, and the same command tries these again",
+            failures,
+        )
+    return [found[n] for n in range(len(trainings))]
+
+
+def _line(training: Training, outcome: Outcome, done: int, of: int, seconds: float) -> str:
+    if outcome.items is None:
+        return f"{training}: {'diverged' if outcome.diverged else 'failed'}: {outcome.error}"
+    rows = outcome.items.filter(np.asarray(outcome.items["measure"]) == BITS_PER_BYTE)
+    by_domain = []
+    for domain in dict.fromkeys(rows["task"].to_pylist()):
+        part = rows.filter(np.asarray(rows["task"]) == domain)
+        by_domain.append(np.average(part["value"].to_numpy(), weights=part["weight"].to_numpy()))
+    left = f", {duration(seconds / done * (of - done))} left" if done < of else ""
+    return f"{training}: {np.mean(by_domain):.4f} bits per byte; {done} of {of} done in {duration(seconds)}{left}"
