@@ -10,7 +10,7 @@ file is the one it had when it left; a file that could not be read has none, and
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from curate.corpus import DROPPED, Corpus
 from curate.document import DROPPED_BY, TEXT
 from curate.ledger.broken import BROKEN
 from curate.ledger.leaves import Chain, Leaf, Link
+from curate.ledger.markdown import table
 
 LANGUAGE, LICENSE, SCORE, INT_SCORE, BYTES = "language", "license", "score", "int_score", "bytes"
 NONE = "(none)"  # a file without a language or licence
@@ -74,24 +75,27 @@ class Card:
     def __str__(self) -> str:
         """Return the card as Markdown."""
         files, size = sum(row.files for row in self.languages), sum(row.text_bytes for row in self.languages)
+        num = sum(row.files > 0 for row in self.languages)
+        read = f"{files:,} files in {num} languages, {size / 1e6:,.2f} MB of text, out of {self.came:,} files read"
+        unread = f"; {self.quarantined:,} more could not be read (see `quarantine/`)." if self.quarantined else "."
+        return "\n\n".join([f"# {self.corpus}", read + unread, *self.sections()]) + "\n"
+
+    def sections(self, heading: str = "##") -> list[str]:
+        """Return headings and tables: languages, scores, what each step kept."""
+        files = sum(row.files for row in self.languages)
         there = [row for row in self.languages if row.files]
-        parts = [
-            f"# {self.corpus}",
-            f"{files:,} files in {len(there)} languages, {size / 1e6:,.2f} MB of text, out of {self.came:,} files read"
-            + (f"; {self.quarantined:,} more could not be read (see `quarantine/`)." if self.quarantined else "."),
-            "## Languages",
-            _table(CONTENTS, [_contents(row, files) for row in there]),
-        ]
+        parts = [f"{heading} Languages", table(CONTENTS, [_contents(row, files) for row in there])]
         if any(row.scores for row in there):
             head = ("language", *(f"scored {grade}" for grade in range(GRADES)))
             scored = [(row.name, *(f"{n:,}" for n in row.scores)) for row in there if row.scores]
-            parts += ["## Scores", "Files by rounded score.", _table(head, scored)]
+            parts += [f"{heading} Scores", "Files by rounded score.", table(head, scored)]
         if self.steps:
             steps = [f"{at}. {step.title}: `{_cut(step.name)}`" for at, step in enumerate(self.steps, start=1)]
             head = ("language", "files read", *(f"{at}" for at in range(1, len(self.steps) + 1)), "in all")
             said = "Share of the files that came to a step and passed it."
-            parts += ["## What each step kept", said, _table(head, map(_shares, self.languages)), "\n".join(steps)]
-        return "\n\n".join(parts) + "\n"
+            shares = table(head, map(_shares, self.languages))
+            parts += [f"{heading} What each step kept", said, shares, "\n".join(steps)]
+        return parts
 
 
 def write_card(run: str, out: str | None = None) -> str:
@@ -113,7 +117,11 @@ def card(run: str) -> Card:
         FileNotFoundError: nothing is there, or nothing was kept.
         ValueError: the corpora are no chain, have no column `language`, or the evidence does not add up.
     """
-    chain = Chain.of(str(run))
+    return card_of(Chain.of(str(run)))
+
+
+def card_of(chain: Chain) -> Card:
+    """Return the card of the last corpus of a chain; see `card`."""
     final = Corpus(chain.links[-1].path)
     if LANGUAGE not in final.schema.names:
         raise ValueError(
@@ -203,11 +211,11 @@ def _groups(final: Corpus) -> list[dict[str, Any]]:
             text = columns.pop(TEXT, None)
             columns[BYTES] = pa.array([0] * batch.num_rows) if text is None else pc.binary_length(text).cast(pa.int64())
             parts.append(pa.table(columns))
-    table = pa.concat_tables(parts)
+    whole = pa.concat_tables(parts)
     for name in {LICENSE, SCORE, INT_SCORE} - set(wanted):
-        table = table.append_column(name, pa.nulls(table.num_rows, pa.float64()))
+        whole = whole.append_column(name, pa.nulls(whole.num_rows, pa.float64()))
     sums = [([], "count_all"), (BYTES, "sum"), (SCORE, "sum"), (SCORE, "count")]
-    groups: list[dict[str, Any]] = table.group_by([LANGUAGE, LICENSE, INT_SCORE]).aggregate(sums).to_pylist()
+    groups: list[dict[str, Any]] = whole.group_by([LANGUAGE, LICENSE, INT_SCORE]).aggregate(sums).to_pylist()
     return groups
 
 
@@ -254,12 +262,6 @@ def _shares(language: Language) -> tuple[str, ...]:
     left = [language.came, *language.kept]
     passed = [f"{after / before:.0%}" if before else "-" for before, after in itertools.pairwise(left)]
     return (language.name, f"{language.came:,}", *passed, f"{language.files / language.came:.1%}")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    cells = ([cell.replace("|", "&#124;") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _cut(name: str) -> str:

@@ -5,21 +5,43 @@ held-out data on the way. A model annealed from another run tells that run too, 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from curate.ledger.markdown import table
 from curate.train.model import ModelConfig
 
 LAST_SHARE = 0.1  # of the steps, over which the stated loss is the mean
 
 
-def model_card(config: ModelConfig, num_parameters: int, dtype: str, checkpoint: Path, run: Path | None) -> str:
-    """Return README.md with the hub's header."""
+HEADER = "library_name: transformers\npipeline_tag: text-generation\ntags: [curate, llama]\n"
+
+
+def model_card(
+    config: ModelConfig,
+    num_parameters: int,
+    dtype: str,
+    checkpoint: Path,
+    run: Path | None,
+    *,
+    name: str = ".",
+    header: str = HEADER,
+    title: str = "",
+    more: Sequence[str] = (),
+) -> str:
+    """Return README.md with the hub's header.
+
+    Args:
+        name: what `from_pretrained` is to be given.
+        header: lines of the front matter.
+        title: of the card; its size by default.
+        more: sections that others have to add, before the limits.
+    """
     parts = [
-        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [curate, llama]\n---\n",
-        f"# A language model of {num_parameters:,} parameters\n",
-        _use(),
+        f"---\n{header}---\n",
+        f"# {title or f'A language model of {num_parameters:,} parameters'}\n",
+        _use(name),
         _architecture(config, dtype),
     ]
     if run is not None and (run / "run.json").exists():
@@ -27,6 +49,7 @@ def model_card(config: ModelConfig, num_parameters: int, dtype: str, checkpoint:
         parts.append(_evaluations(run))
     else:
         parts.append(f"The run that made this model is not known; it is checkpoint `{checkpoint.name}`.\n")
+    parts += more
     parts.append(
         "## Limits\n\nThis is a base model: it goes on with a text, and was not trained to follow instructions or to "
         "be safe, though its tokenizer has a template for chats. What it knows, and what it gets wrong, comes from the "
@@ -35,10 +58,11 @@ def model_card(config: ModelConfig, num_parameters: int, dtype: str, checkpoint:
     return "\n".join(part for part in parts if part)
 
 
-def _use() -> str:
+def _use(name: str) -> str:
     return (
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        'tokenizer, model = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(".")\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{name}")\n'
+        f'model = AutoModelForCausalLM.from_pretrained("{name}")\n'
         'inputs = tokenizer("Gravity is", return_tensors="pt")\n'
         "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))\n```\n"
     )
@@ -98,7 +122,7 @@ def _data_table(phases: Sequence[dict[str, Any]]) -> str:
         for part in phase["data"]:
             name = Path(part["path"]).name
             rows.append((until, name, f"{part['weight'] / whole:.3f}", f"{part['num_tokens']:,}"))
-    return _table(("until", "corpus", "share", "tokens in it"), rows)
+    return table(("until", "corpus", "share", "tokens in it"), rows, num_words=2) + "\n"
 
 
 def _evaluations(run: Path) -> str:
@@ -108,17 +132,12 @@ def _evaluations(run: Path) -> str:
     last = measured[-1]
     names = [name for name in last if name not in ("step", "tokens")]
     rows = [(name, f"{_value(last[name]):.4f}") for name in names]
-    return f"## Held-out data, at step {last['step']:,}\n\n" + _table(("measure", "value"), rows)
+    return f"## Held-out data, at step {last['step']:,}\n\n" + table(("measure", "value"), rows) + "\n"
 
 
 def _value(found: Any) -> float:
     """Return a number, also of an estimate written as {"value": ..., "stderr": ...}."""
     return float(found["value"] if isinstance(found, dict) else found)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def _json(path: Path) -> dict[str, Any]:
