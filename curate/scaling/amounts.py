@@ -1,0 +1,48 @@
+"""Amounts as people write them: `135m` parameters, `600B` tokens, `20x` the parameters.
+
+amount("1.7b")                       # 1_700_000_000.0
+tokens_of("20x", 1_100_000)          # 22_000_000.0: twenty tokens a parameter
+"""
+
+import math
+import re
+
+UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}
+WRITTEN = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)([kmgbt]?)", re.IGNORECASE)
+
+
+def amount(written: str) -> float:
+    """Read a positive number with an optional unit: k, m, b (or g), t.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    found = WRITTEN.fullmatch(written.strip().replace("_", "").replace(",", ""))
+    value = float(found[1]) * UNITS[found[2].lower()] if found else 0.0
+    if not value > 0 or math.isinf(value):
+        raise ValueError(f"{written!r} is no amount; write it like 300k, 0.3m, 1.7b, 600B or 2e9")
+    return value
+
+
+def tokens_of(budget: str, num_parameters: float) -> float:
+    """Read a token budget: an amount, or `20x` for tokens per parameter."""
+    if budget.strip().lower().endswith("x"):
+        return amount(budget.strip()[:-1]) * num_parameters
+    return amount(budget)
+
+
+def target(written: str) -> tuple[float, float]:
+    """Read `135m:600B` as (parameters, tokens)."""
+    model, colon, tokens = written.partition(":")
+    if not colon:
+        raise ValueError(f"{written!r} is no target; write parameters and tokens, such as 135m:600B or 135m:20x")
+    num_parameters = amount(model)
+    return num_parameters, tokens_of(tokens, num_parameters)
+
+
+def said(value: float) -> str:
+    """Return an amount in few characters: "1.7B", "135M", "4.2e+21"."""
+    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if unit <= abs(value) < 1e3 * unit:
+            return f"{value / unit:.3g}{name}"
+    return f"{value:.3g}"
