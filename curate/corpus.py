@@ -233,9 +233,10 @@ class ShardWriter:
         )
         with self._room():
             self._writer.close()
-            checksum.seal(self._temporary)
-        self.num_bytes = self._temporary.stat().st_size
         try:
+            with self._room():
+                checksum.seal(self._temporary)
+            self.num_bytes = self._temporary.stat().st_size
             self._place(once)
         except (FileExistsError, FileNotFoundError):  # not found: the quicker run has swept our temporary file away
             if not once or info(self.path) is None:

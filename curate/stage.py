@@ -4,7 +4,8 @@
 
 Anything callable is a stage: a function or a frozen dataclass with `__call__`. It adds columns, rewrites text or marks
 rows; it never removes one. Its repr is its identity in the receipt of every shard, so it must be short, readable and
-the same in every process.
+the same in every process. A stage with `on_gpu = True` is where a run with GPUs begins to hold one; what stands before
+it is work for CPUs.
 """
 
 import hashlib

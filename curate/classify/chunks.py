@@ -36,6 +36,10 @@ class Chunked:
     pool: Pool = "mean"
     chunk_chars: int = 4000  # what the shipped classifiers read
 
+    @property
+    def on_gpu(self) -> bool:
+        return bool(getattr(self.stage, "on_gpu", False))
+
     def __call__(self, batch: Batch) -> Batch:
         """Add the columns of `stage`, pooled, and for each column X.score its first, mean and max."""
         if TEXT not in batch.schema.names:

@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ class HuggingFace:
     name: str  # the prefix of its column
     digest: str  # of the weights and the tokenizer
     path: str = field(repr=False)  # a folder or a name, as it was given
+    on_gpu: ClassVar[bool] = True
 
     def __call__(self, batch: Batch) -> Batch:
         raw = self.score(batch)

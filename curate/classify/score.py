@@ -19,6 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,7 @@ class Score:
     digest: str
     part: Part = "mean"
     path: str = field(default="", repr=False)  # of a folder from `fit`; what ships is found by name on every machine
+    on_gpu: ClassVar[bool] = True
 
     def __call__(self, batch: Batch) -> Batch:
         return Scores((self,))(batch)
@@ -58,6 +60,7 @@ class Scores:
     """
 
     stages: tuple[Score, ...]
+    on_gpu: ClassVar[bool] = True
 
     def __call__(self, batch: Batch) -> Batch:
         texts = texts_of(batch)
@@ -98,6 +101,7 @@ class Cascade:
     digest: str
     cut: float
     path: str = field(default="", repr=False)
+    on_gpu: ClassVar[bool] = True
 
     def __call__(self, batch: Batch) -> Batch:
         model = load(self.path or self.classifier, self.digest)
