@@ -1,7 +1,7 @@
 """How small a difference a design can find, and how many seeds a smaller one takes: before the training, not after.
 
     noise = Noise(seed_sd=0.004, item_se=0.0005)          # of an earlier run: noise_of(measure)
-    minimum_detectable(noise, num_seeds=3)                # 0.0107 bits per byte in 4 of 5 cases
+    minimum_detectable(noise, num_seeds=3)                # 0.0108 bits per byte in 4 of 5 cases
     seeds_needed(noise, 0.005)                            # 8
 
 `power` is the probability that the interval of `curate.ablate.intervals` excludes zero on the right side, that very
@@ -64,12 +64,13 @@ def _correlation(measure: Measure, arms: list[str], variance: float) -> float:
     return float(np.clip(covariances.mean() / variance, 0.0, 0.99))
 
 
-def typical_noise(num_parameters: int, num_tokens: int) -> Noise:
+def typical_noise(num_tokens: int) -> Noise:
     """Return a rough guess for a first run, in bits per byte: the power law through MEASURED, whatever the model.
 
     It is between seeds alone; items are taken as many enough. A pilot of two seeds (`noise_of`) is better.
     """
-    slope, start = np.polyfit(*np.log(np.array(MEASURED)).T, 1)
+    tokens, spreads = np.log(np.array(MEASURED)).T
+    slope, start = np.polyfit(tokens, spreads, 1)
     return Noise(math.sqrt(2) * math.exp(start + slope * math.log(num_tokens)))
 
 

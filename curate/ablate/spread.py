@@ -70,11 +70,11 @@ class Measure:
 
     @cached_property
     def stratum(self) -> Ints:
-        return _numbers(self.strata, [""] * self.num_items)
+        return np.zeros(self.num_items, dtype=np.int64) if self.strata is None else _numbers(self.strata)
 
     @cached_property
     def cluster(self) -> Ints:
-        return _numbers(self.clusters, [str(number) for number in range(self.num_items)])
+        return np.arange(self.num_items) if self.clusters is None else _numbers(self.clusters)
 
     def rows(self, arm: str) -> Floats:
         """Return the seeds of an arm that did not diverge (seeds, items)."""
@@ -178,8 +178,8 @@ def _separate(measure: Measure, one: tuple[Floats, Floats], other: tuple[Floats,
     return Parts(seeds, df, max(between - both, 0.0), measure.items_df)
 
 
-def _numbers(names: Sequence[str] | None, default: Sequence[str]) -> Ints:
-    found: Ints = np.unique(np.asarray(default if names is None else names), return_inverse=True)[1].reshape(-1)
+def _numbers(names: Sequence[str]) -> Ints:
+    found: Ints = np.unique(np.asarray(names), return_inverse=True)[1].reshape(-1)
     return found
 
 

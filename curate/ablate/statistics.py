@@ -10,7 +10,9 @@ exploratory: plain 95 % intervals, of which one in twenty misses. Correcting for
 would leave three seeds with intervals so wide that nobody would look at them.
 
 There is "no verdict" where the seeds cannot carry one: a single seed (its interval knows items only), a run that
-diverged (leaving it out would flatter its arm), seeds that changed nothing.
+diverged (leaving it out would flatter its arm), seeds that changed nothing. What a verdict is about are these corpora,
+other seeds and other held-out items like these. Two random halves of one corpus are two corpora; models annealed from
+one checkpoint differ by the order of their data, and say nothing about other checkpoints.
 """
 
 import math
