@@ -1,6 +1,7 @@
 """Before anything is trained: how long it will take, and which differences it can find.
 
-    print(forecast(design, prepared, trainings, at_once=2, noise=typical_noise(5_600_000, 50_000_000)))
+    print(told(design, prepared, trainings, seconds, at_once=2, parameters=5_600_000))
+    print(detectable(typical_noise(50_000_000), num_seeds=3, num_arms=2, source="from a table"))
 
 Time is measured: some windows go forward and backward through a model of this size on a machine that will train. What
 can be found is the minimum detectable effect at 80 % power (Cohen 1988) from the spread between seeds: declared, from

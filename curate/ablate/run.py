@@ -15,6 +15,7 @@ for more. After DCLM and FineWeb, which train once or twice, and DataDecide (thr
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -112,7 +113,8 @@ def ablate(
             (Ultra-FineWeb's check); model, tokenizer and sequence length are its own.
         evaluate_every: steps between looks at held-out data; a twentieth of the run by default.
         effect: the difference in bits per byte one cares for; the seeds that it takes are told before the run.
-        seed_sd: spread between seeds, where it is known; from the baseline's seeds that are done, else from a table.
+        seed_sd: standard deviation of an arm's bits per byte between seeds, where it is known; by default that of the
+            baseline's seeds that are done, else from a table.
         pilot: train the baseline's seeds only, and say what the whole design would find.
         dry_run: prepare everything and say what would be trained, how long it takes and what it can find.
         threads: of each training; one, and more of them side by side, is quickest on CPUs.
@@ -155,7 +157,7 @@ def ablate(
         notes = warnings(design, prepared)
         if not quiet:
             _tell(say, design, prepared, trainings, parameters, engine, num_gpus)
-        noise, source = _noise(trainings, parameters, design, seed_sd)
+        noise, source = _noise(trainings, design, seed_sd)
         say(detectable(noise, seeds, len(named), source, effect))
         for note in notes:
             say(f"note: {note}")
@@ -164,7 +166,7 @@ def ablate(
         chosen = [one for one in trainings if one.arm == design.baseline] if pilot else trainings
         outcomes = _train_all(chosen, say, ray=ray, workers=workers, num_gpus=num_gpus)
         if pilot:
-            noise, source = _noise(trainings, parameters, design, None)
+            noise, source = _noise(trainings, design, None)
             say(detectable(noise, seeds, len(named), source, effect))
             return None
         return conclude(folder, recipe, trainings, outcomes, readings(design, prepared), notes)
@@ -288,15 +290,15 @@ class _Probe:
         return seconds_per_token(training, self.vocab_size)
 
 
-def _noise(trainings: Sequence[Training], parameters: int, design: Design, declared: float | None) -> tuple[Noise, str]:
-    """Return the spread to plan with and where it is from."""
+def _noise(trainings: Sequence[Training], design: Design, declared: float | None) -> tuple[Noise, str]:
+    """Return the spread to plan with, of a difference of two trainings, and where it is from."""
     if declared is not None:
-        return Noise(declared, 0.0), "spread between seeds as declared"
+        return Noise(math.sqrt(2) * declared), "spread between seeds as declared"  # of two independent ones
     done = [one for one in trainings if one.arm == design.baseline and one.is_done]
     if len(done) > 1:
         primary = measures_of(done, [do(one) for one in done])[0]
         return noise_of(primary), f"spread between {len(done)} seeds of {design.baseline}"
-    return typical_noise(parameters, design.num_tokens), "spread of models of this size, from a table"
+    return typical_noise(design.num_tokens), "spread between seeds from a table, a rough guess; --pilot measures it"
 
 
 def _train_all(

@@ -31,7 +31,7 @@ def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
     trained, evaluated = training.gather(view.local), training.gather_evaluations(view.local)
     return {
         "Ablation": ablation.section(ablated) if (ablated := ablation.gather(view.local)) else "",
-        "Funnel": steps.section(funnel),
+        "Funnel": steps.section(funnel) if view.parts else "",
         "Rules": rules.section(broken) if broken else "",
         "Scores": scores.section(list(scored.values())),
         "Documents": samples.section(drawn) if any(drawn.values()) else "",

@@ -21,7 +21,7 @@ class Steps:
 
 def gather(view: View) -> Steps:
     lines: dict[str, list[Line]] = {}
-    for line in ledger.funnel(view.folder):
+    for line in ledger.funnel(view.folder) if view.parts else []:
         lines.setdefault(line.corpus.rpartition("/")[0], []).append(line)
     tallies = {part.name: part.tally for part in view.parts}
     return Steps(

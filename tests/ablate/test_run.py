@@ -11,6 +11,7 @@ import pytest
 
 from curate.ablate.run import Ablation, AblationError, ablate
 from curate.corpus import Corpus
+from curate.report import report
 from curate.train.loop import pretrain
 
 from .conftest import SETTINGS, TINY, sentences, write
@@ -77,6 +78,14 @@ def test_curves_are_kept_and_read_as_tokens_to_equal_loss(finished):
     assert not any(found.speedups["noise"].reached)
 
 
+def test_the_report_shows_the_verdict_first(finished, tmp_path):
+    page = report(f"{finished[1]}", f"{tmp_path}/report.html").read_text()
+    assert page.index('<section id="ablation"') < page.index('<section id="funnel"')
+    assert "noise against good" in page
+    assert "Bits per byte of held-out text while training" in page
+    assert page.count("<polygon") == 2, "a band for each arm"
+
+
 def test_seeds_are_added_and_nothing_is_trained_again(finished, corpora):
     """With the same command and one seed more only its two trainings are new."""
     before, out = finished
@@ -131,7 +140,7 @@ def test_a_dry_run_prepares_says_and_trains_nothing(corpora, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "held-out documents: words (40)" in said
     assert "6 times: 2 arms x 3 seeds" in said
-    assert "bits per byte (spread of models of this size, from a table); 0.0100 takes" in said
+    assert "bits per byte (spread between seeds from a table, a rough guess; --pilot measures it); 0.0100" in said
     assert (tmp_path / "tokens/good").exists()
     assert not (tmp_path / "runs").exists()
 
