@@ -4,7 +4,7 @@
     python benchmarks/ablate.py ab --text text.parquet --out OUT    # 30 % of B's tokens change places: better
     python benchmarks/ablate.py whole --text text.parquet --out OUT # one experiment through `ablate`, all of it
     python benchmarks/ablate.py power --out OUT                     # what smaller differences the runs of aa could find
-    python benchmarks/ablate.py coverage                            # how often intervals hold the truth, six methods
+    python benchmarks/ablate.py coverage                            # how often intervals hold the truth, by method
     python benchmarks/ablate.py noise --text text.parquet --out OUT # spread between seeds, by size and tokens
 
 `aa` and `ab` train 40 experiments of 2 arms x 3 seeds (`benchmarks/trials.py`), two seconds of a core each, and ask
