@@ -65,5 +65,6 @@ def test_a_submitted_job_runs_the_pipeline_on_the_cluster(cluster: str, tmp_path
         time.sleep(2)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "succeeded" in done.stdout + done.stderr
+    assert f"{tmp_path}/edu/1-clean: 3/3 splits, " in done.stdout + done.stderr, "the job's log says how far it is"
     assert sorted(Corpus(tmp_path / "edu/1-clean").receipts()) == ["part-0", "part-1", "part-2"]
     assert min(Corpus(tmp_path / "edu/4-edu").table(["int_score"])["int_score"].to_pylist()) >= 1

@@ -1,6 +1,6 @@
 """The log of a run: JSON lines in `OUT/_log`, one file for each time a command is given.
 
-    {"event": "start", "at": 0.0, "run": "20261121T133000123456Z-1a2b3c4d", "verb": "run", "stages": [...], "splits": 40, ...}
+    {"event": "start", "at": 0.0, "verb": "run", "recipe": {...}, "splits": 40, "bytes": 167000000, "workers": 8, ...}
     {"event": "split", "at": 3.1, "name": "web-00", "rows": {"in": 4096, ...}, "seconds": 2.9, "parts": [...], ...}
     {"event": "failed", "at": 3.4, "name": "web-01", "stage": "reading", "error": "...", "traceback": "..."}
     {"event": "end", "at": 61.0, "state": "failed", "splits": {"done": 39, "failed": 1, ...}, ...}

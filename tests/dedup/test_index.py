@@ -174,7 +174,8 @@ def test_after_a_deletion_later_dumps_see_an_index_without_the_deleted_documents
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "_log")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 RUN = """

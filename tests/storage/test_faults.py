@@ -45,7 +45,8 @@ def python(program: str, *arguments: str, environment: dict[str, str]) -> subpro
 def objects(client: Any, bucket: str, prefix: str) -> dict[str, bytes]:
     name = bucket.removeprefix("s3://")
     listed = client.list_objects_v2(Bucket=name, Prefix=prefix).get("Contents", [])
-    bodies = {item["Key"]: client.get_object(Bucket=name, Key=item["Key"])["Body"].read() for item in listed}
+    keys = [item["Key"] for item in listed if "/_log/" not in item["Key"]]
+    bodies = {key: client.get_object(Bucket=name, Key=key)["Body"].read() for key in keys}
     return {key.removeprefix(prefix): body for key, body in bodies.items()}
 
 

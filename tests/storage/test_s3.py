@@ -85,11 +85,12 @@ def test_the_pipeline_from_s3_to_s3_gives_the_bytes_of_a_local_run_and_the_verbs
 def objects(client: Any, bucket: str, prefix: str) -> dict[str, bytes]:
     name = bucket.removeprefix("s3://")
     keys = [item["Key"] for item in client.list_objects_v2(Bucket=name, Prefix=prefix)["Contents"]]
+    keys = [key for key in keys if "/_log/" not in key]
     return {key.removeprefix(prefix): client.get_object(Bucket=name, Key=key)["Body"].read() for key in keys}
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "_log"]
 
 
 def test_dedup_against_an_index_on_s3_equals_one_on_disk(
