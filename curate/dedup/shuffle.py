@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from curate.corpus import ShardWriter, open_parquet
 from curate.storage import info, is_remote, open_binary, read_bytes, upload
 
-TAIL = struct.Struct("<QQQQ")  # parts of one piece, parts of all pieces, bytes of the schema, checksum of this end
+COUNTS = struct.Struct("<QQQ")  # parts of one piece, parts of all pieces, bytes of the schema
 PLACE_BYTES = 3 * 8  # of one part of one piece: where it starts, its size and its checksum
 CRC_BYTES = 8  # multiples of 8 keep arrays aligned
 HELD = "held:"
@@ -83,8 +83,9 @@ def scatter_pieces(path: str, pieces: Iterable[Sequence[pa.RecordBatch]]) -> Non
             places.append((start, data.size, crc32(data)))
             start += data.size
         schema = first[0].schema.serialize().to_pybytes()
-        end = np.array(places, dtype=np.uint64).tobytes() + schema
-        file.write(end + TAIL.pack(len(first), len(places), len(schema), crc32(end)))
+        counts = COUNTS.pack(len(first), len(places), len(schema))
+        end = np.array(places, dtype=np.uint64).tobytes() + schema + counts
+        file.write(end + crc32(end).to_bytes(CRC_BYTES, "little"))
 
     put(path, write)
 
@@ -111,11 +112,13 @@ def read_part(path: str, part: int) -> pa.Table:
 
 def _end(path: str, file: Any) -> tuple[int, NDArray[np.uint64], pa.Schema]:
     """Return the number of parts, (pieces, 3) start, size and checksum of each, and the schema."""
-    size = file.seek(0, 2)
-    tail = _range(path, file, max(0, size - TAIL.size), TAIL.size)
-    num_parts, num_places, num_schema, checksum = TAIL.unpack(tail)
+    stop = file.seek(0, 2) - COUNTS.size - CRC_BYTES
+    tail = _range(path, file, stop, COUNTS.size + CRC_BYTES)
+    num_parts, num_places, num_schema = COUNTS.unpack_from(tail)
     length = num_places * PLACE_BYTES + num_schema
-    end = _range(path, file, size - TAIL.size - length, length, checksum)
+    end = _range(path, file, stop - length, length)
+    if crc32(end + tail[: COUNTS.size]) != int.from_bytes(tail[COUNTS.size :], "little"):
+        raise damaged(path)
     places = np.frombuffer(end, np.uint64, 3 * num_places).reshape(-1, 3)
     return num_parts, places, pa.ipc.read_schema(pa.py_buffer(end[num_places * PLACE_BYTES :]))
 
@@ -177,7 +180,7 @@ def _mapped(path: str, name: str, inode: int, changed_ns: int, size: int) -> NDA
 
 def _checked(path: str, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     array = data[: max(0, len(data) - CRC_BYTES)]
-    if len(data) < CRC_BYTES or crc32(array) != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
+    if len(data) < CRC_BYTES or crc32(array.data) != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
         raise damaged(path)
     return array
 
