@@ -12,6 +12,7 @@ publication.py the plan and the upload:  target.py files.py refuse.py hub.py
 """
 
 from curate.publish.cards import check_card, write_card
-from curate.publish.publication import Publication, Published, plan, publish
+from curate.publish.plan import Publication, plan
+from curate.publish.upload import Published, publish
 
 __all__ = ["Publication", "Published", "check_card", "plan", "publish", "write_card"]

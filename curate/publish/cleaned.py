@@ -1,8 +1,8 @@
 """What was taken out of a corpus, and what was replaced in it: copies, benchmarks, secrets, addresses, bad records."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -95,9 +95,10 @@ def benchmarks(subset: Subset) -> list[str]:
 def _against(part: Part) -> Counter[str]:
     """Return benchmark -> items that documents were held against."""
     items: set[tuple[str, str]] = set()
-    for file in find(f"{part.path}/{BENCHMARKS}"):
-        if file.endswith(".jsonl") and Path(file).stem in " ".join(part.recipe.steps):
-            with open_binary(file) as lines:
+    folder = f"{part.path}/{BENCHMARKS}"
+    for name in (posixpath.basename(file) for file in find(folder)):
+        if name.endswith(".jsonl") and name.removesuffix(".jsonl") in " ".join(part.recipe.steps):
+            with open_binary(f"{folder}/{name}") as lines:
                 rows = map(orjson.loads, lines)
                 items |= {(row["benchmark"], row["item"]) for row in rows}
     return Counter(benchmark for benchmark, _ in items)

@@ -21,7 +21,7 @@ from curate.corpus import DROPPED, QUARANTINE, is_shard, open_parquet, shard_nam
 from curate.publish.dataset import CARD
 from curate.publish.subset import Subset
 from curate.publish.target import Target
-from curate.storage import find, info, is_remote, open_binary
+from curate.storage import find, info, is_remote, open_binary, read_bytes
 
 BLOCK = 2**20
 THREADS = 4  # of hashing and verifying; both leave the interpreter's lock
@@ -96,11 +96,11 @@ def left_out(found: Sequence[Subset]) -> list[LeftOut]:
     """Return what lies in the corpora's folders and is not published."""
     counts: dict[str, list[int]] = {}
     for subset in found:
-        _, root = fsspec.core.url_to_fs(subset.path)
+        fs, root = fsspec.core.url_to_fs(subset.path)
         for path in find(subset.path):
             relative = path.removeprefix(root.rstrip("/") + "/")
-            if not is_shard(relative) and relative not in (CARD, ""):
-                counts.setdefault(_why(relative), []).append(int((info(path) or {"size": 0})["size"]))
+            if path != root and not is_shard(relative) and relative != CARD:
+                counts.setdefault(_why(relative), []).append(int(fs.info(path)["size"] or 0))
     return [LeftOut(why, len(sizes), sum(sizes)) for why, sizes in sorted(counts.items())]
 
 
@@ -131,6 +131,18 @@ def sha256(file: File) -> str:
         while block := opened.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_same(file: File, there: str | None, blob: str, known: str = "") -> bool:
+    """Tell whether a file is what the hub has.
+
+    Args:
+        there: the hub's sha256 of it, None for a small one, which it knows as git does, by `blob`.
+        known: the file's own sha256, where it has been read already.
+    """
+    if there is not None:
+        return (known or sha256(file)) == there
+    return blob_id(file.content if file.content is not None else read_bytes(file.local)) == blob
 
 
 def blob_id(content: bytes) -> str:

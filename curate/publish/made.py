@@ -1,10 +1,10 @@
 """How a corpus was made: every step with its settings, what it read and what it left, from the receipts."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from curate.ledger.markdown import code, table, words
 from curate.publish.subset import Subset
+from curate.report.again import command
 from curate.report.steps import stage_of
 from curate.report.view import Part, View
 from curate.stage import Rule
@@ -71,13 +71,14 @@ def commands(subset: Subset) -> list[tuple[str, str | None]]:
 
     Folders are named as they are called, wherever they lie.
     """
-    from curate.report.again import command
-
     found: list[tuple[str, str | None]] = []
     for at, part in enumerate(subset.parts):
         before = subset.parts[at - 1].path if at else None
         told = command(Part(part.name, part.path, part.recipe, before), View(part.path, (part,)))
-        for known in subset.parts[: at + 1]:
-            told = told and told.replace(known.path, Path(known.name).as_posix())
-        found.append((part.name, told))
+        if told is not None and told.startswith("curate "):
+            for known in subset.parts[: at + 1]:
+                told = told.replace(known.path, known.name)
+            found.append((part.name, told))
+        else:
+            found.append((part.name, None))
     return found

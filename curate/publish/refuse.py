@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from curate.publish.files import WHY, File, LeftOut
 from curate.publish.subset import Subset
 
-PLACE = re.compile(
-    r"(?:file://)?/(?:home|root|Users|mnt|data|tmp|work|workspace|scratch|var|srv|opt)/[\w.@+-]+(?:/[\w.@+-]+)*"
-)
+PLACE = re.compile(r"(?:file://)?/(?:home|root|Users|mnt|data|tmp|scratch|var|srv|opt)/[\w.@+-]+(?:/[\w.@+-]+)*")
+WORDS = ("addresses", "secrets", "unfinished", "unknown")  # of --allow
 MOST_FILE = 50 * 10**9  # bytes of one file; huggingface.co/docs/hub/storage-limits
 MOST_ENTRIES = 10_000  # of a folder; huggingface.co/docs/hub/repositories-recommendations
 
@@ -33,6 +32,14 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.why} (--allow {self.allow})"
+
+
+def allowed(words: Sequence[str]) -> Sequence[str]:
+    """Return the words of --allow, if they are known."""
+    strange = [word for word in words if word not in WORDS]
+    if strange:
+        raise ValueError(f"--allow {strange[0]}: there are {', '.join(WORDS)}")
+    return words
 
 
 def refusals(found: Sequence[Subset]) -> list[Refusal]:

@@ -88,7 +88,8 @@ class Subset:
 
     @property
     def is_code(self) -> bool:
-        return bool({"repo_name", "path"} & set(self.corpus.schema.names))
+        names = self.corpus.schema.names
+        return "path" in names and ("repo_name" in names or "language" in names)
 
     def chain(self) -> Chain:
         """Return its history as the ledger reads it."""

@@ -33,8 +33,8 @@ def again(found: Sequence[Subset], settings: Settings) -> list[str]:
     """Return the commands that make the corpora again, from the same input."""
     lines = []
     for subset in found:
-        for name, line in commands(subset):
-            lines.append(_command(name, line))
+        told = commands(subset)
+        lines += [line or f"# {name}: no command has its stages; they stand above" for name, line in told]
     if not lines:
         return []
     said = (
@@ -42,12 +42,6 @@ def again(found: Sequence[Subset], settings: Settings) -> list[str]:
         "command stands here, its stages and settings are those that were run. The same input gives the same bytes."
     )
     return [said, "```bash\n" + "\n".join(lines) + "\n```"]
-
-
-def _command(name: str, line: str | None) -> str:
-    if line is None:
-        return f"# {name}: no command has its stages; they stand above"
-    return line if line.startswith("curate ") else f"# in Python: {line}"
 
 
 def _python(lines: Sequence[str]) -> str:

@@ -7,13 +7,15 @@ import datasets
 import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curate.corpus import Corpus, write_corpus
 from curate.ledger.markdown import table, words
 from curate.publish import check_card, write_card
 from curate.publish.dataset import build_card
 from curate.publish.front import feature, size_category
-from curate.publish.settings import Settings, read_settings
+from curate.publish.settings import Settings, read_settings, write_settings
 from curate.run import run
 from curate.stage import Keep, Rule
 
@@ -161,6 +163,12 @@ def test_two_lines_of_production_are_two_subsets(tmp_path: Path) -> None:
     assert "4 documents in 2 Parquet files" in card
     assert "| Go | 1 | 50.0% |" in card  # the table of `curate.ledger.card`
     assert 'load_dataset("USER/NAME", "code"' in card
+
+
+@given(st.text(), st.text(), st.text())
+def test_settings_and_words_by_hand_are_read_back_whatever_is_in_them(name: str, repo: str, below: str) -> None:
+    settings, hand = Settings(name=name, repo=repo, curate="1"), below.strip("\n")
+    assert read_settings(f"# A card\n\n{write_settings(settings, hand)}") == (settings, hand)
 
 
 def test_text_of_the_data_cannot_make_markup() -> None:

@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from curate.corpus import Corpus
-from curate.publish import publish
-from curate.publish.publication import Publication, Published
+from curate.publish import Publication, Published, publish
+from curate.publish.dataset import build_card
+from curate.publish.settings import Settings, own_version
 from tests.publish.hub import READ_TOKEN, FakeHub
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning")  # huggingface_hub 2.4 and httpx2
@@ -19,7 +21,7 @@ def shards(corpus: Path, folder: str = "data") -> dict[str, bytes]:
     return {f"{folder}/{Path(file).name}": Path(file).read_bytes() for file in Corpus(corpus).files}
 
 
-def put(corpus: Path, hub: FakeHub, url: str = URL, **options: object) -> Published:
+def put(corpus: Path | str, hub: FakeHub, url: str = URL, **options: object) -> Published:
     done = publish(str(corpus), url, yes=True, endpoint=hub.url, say=lambda _: None, **options)
     assert isinstance(done, Published)
     return done
@@ -133,7 +135,7 @@ def test_what_nobody_looked_for_is_not_published_unless_it_is_allowed(edu: Path,
         put(edu / "3-unique", hub)
     assert hub.repos == {}
     put(edu / "3-unique", hub, allow=["addresses"])
-    with pytest.raises(ValueError, match="--allow everything: there are addresses, secrets, unfinished and unknown"):
+    with pytest.raises(ValueError, match="--allow everything: there are addresses, secrets, unfinished, unknown"):
         put(edu / "3-unique", hub, allow=["everything"])
 
 
@@ -220,3 +222,15 @@ def test_who_may_not_write_is_told_so_and_still_sees_the_plan(
 def test_a_model_and_a_corpus_go_each_to_their_own_kind(edu: Path, hub: FakeHub) -> None:
     with pytest.raises(ValueError, match="publish a corpus to hf://datasets/ada/edu"):
         put(edu, hub, "hf://ada/edu")
+
+
+def test_a_corpus_that_lies_elsewhere_is_fetched_on_the_way(edu: Path, hub: FakeHub) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{edu}/", "/bucket/edu/", recursive=True)
+    try:
+        put("memory://bucket/edu", hub)
+        assert {path for path in hub.repos[REPO].at("main") if path.endswith("parquet")} == set(shards(edu / "5-final"))
+        here = build_card(str(edu), Settings(repo="ada/edu", curate=own_version()))
+        assert hub.repos[REPO].at("main")["README.md"].decode() == here
+    finally:
+        memory.rm("/bucket", recursive=True)

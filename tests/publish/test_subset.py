@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.corpus import Corpus
+from curate.corpus import Corpus, write_corpus
+from curate.publish.refuse import warnings
 from curate.publish.subset import subsets
 from curate.run import run
 from curate.stage import Keep, Rule
@@ -54,3 +55,14 @@ def test_shards_of_another_run_among_them_are_an_error(edu: Path, tmp_path: Path
     shutil.copy(edu / "2-scored/00001.parquet", tmp_path / "mixed/00001.parquet")
     with pytest.raises(ValueError, match=r"00001.parquet has other columns than"):
         subsets(f"{tmp_path}/mixed")
+
+
+def test_folders_of_the_machine_in_receipts_are_warned_of(edu: Path, tmp_path: Path) -> None:
+
+    write_corpus(tmp_path / "in", Corpus(edu / "1-clean").table().to_batches())
+    rule = Rule("t.chars", at_least=1, source="/home/ada/rules.py")
+    run((Keep((rule,)),), Corpus(tmp_path / "in"), f"{tmp_path}/out")
+    (found,) = subsets(f"{tmp_path}/out")
+    assert any(
+        "name folders of the machine it was made on: /home/ada/rules.py" in said for said in warnings([found], [], [])
+    )
