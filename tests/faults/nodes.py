@@ -82,8 +82,9 @@ class Nodes:
         try:
             port = self.address.rpartition(":")[2]
             options = [f"--port={port}", "--head", "--include-dashboard=false", f"--temp-dir={self.folder}"]
-            (self.head,) = self._start(options, self.environment)
-            self.nodes = self._start([f"--address={self.address}"], self.environment, count=self.count)
+            self.head = self._start(options, self.environment)
+            for _ in range(self.count):
+                self.add()
         except BaseException:
             self.__exit__()
             raise
@@ -116,23 +117,20 @@ class Nodes:
 
     def add(self, environment: dict[str, str] | None = None, *options: str) -> psutil.Process:
         """Start one more node, with further options of `ray start`, and return its raylet when it has joined."""
-        (raylet,) = self._start([f"--address={self.address}"], self.environment | (environment or {}))
+        raylet = self._start([f"--address={self.address}"], self.environment | (environment or {}))
         self.nodes.append(raylet)
         return raylet
 
-    def _start(self, options: list[str], environment: dict[str, str], count: int = 1) -> list[psutil.Process]:
-        """Start some nodes at the same time; return their raylets when all have joined."""
+    def _start(self, options: list[str], environment: dict[str, str]) -> psutil.Process:
+        """Start one node (two at the same time may take the same socket), and return its raylet when it has joined."""
         before = {raylet.pid for raylet in self.raylets()}
         command = [RAY, "start", *options, f"--num-cpus={self.cpus}", "--disable-usage-stats"]
         command += [f"--object-store-memory={STORE_BYTES}", "--min-worker-port=0", "--max-worker-port=0"]
-        with tempfile.TemporaryFile("w+") as said:
-            starting = [subprocess.Popen(command, env=environment, stdout=said, stderr=said) for _ in range(count)]
-            codes = [process.wait(PATIENCE_S) for process in starting]
-            started = [raylet for raylet in self.raylets() if raylet.pid not in before]
-            if any(codes) or len(started) != count:
-                said.seek(0)
-                raise RuntimeError(f"a node did not start: {said.read()[-3000:]}")
-        return started
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        started = [raylet for raylet in self.raylets() if raylet.pid not in before]
+        if done.returncode or len(started) != 1:
+            raise RuntimeError(f"a node did not start: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return started[0]
 
     def raylets(self) -> list[psutil.Process]:
         """The raylets that live, the head's among them."""
