@@ -12,6 +12,7 @@ of it is here. TEXT.parquet has columns id and text. `sweep` and `rate` go on wh
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,10 @@ from curate.scaling.check import foretell
 from curate.scaling.cost import Cost
 from curate.scaling.fit import GRID, Fit, constants, fit
 from curate.scaling.law import NAMES, Floats, Law, losses
-from curate.scaling.objective import Objective, descend, descend_many, log_loss
+from curate.scaling.line import Machine
+from curate.scaling.objective import Objective, descend, descend_many
 from curate.scaling.rows import Rows, read_rows, rows_of
-from curate.scaling.sweep import Machine, Sweep
+from curate.scaling.sweep import Sweep
 from curate.scaling.tell import markdown
 from curate.tokenizer.bpe import train_tokenizer
 from curate.tokenizer.pack import tokenize
@@ -93,7 +95,7 @@ TRUE = Law(E=1.8, A=400.0, B=2000.0, alpha=0.34, beta=0.36)
 
 @app.command
 def coverage(*, simulations: int = 100, resamples: int = 200, seed: int = 0) -> None:
-    """Share of simulated sweeps whose 95 % interval holds the truth, by kind of bootstrap.
+    """Share of simulated sweeps whose 95 % interval holds the truth, for ours and for the bootstrap over runs alone.
 
     Sizes and budgets double from 1 M and 5 M. `alone`: each run errs by 0.5 % of its own. `phases`: the runs of a
     stable phase share an error of 0.5 %, and each has 0.3 % of its own. "far" is the loss of eight times the largest
@@ -133,40 +135,22 @@ def _simulate(
     start = np.log([TRUE.A, TRUE.B, TRUE.E, np.exp(TRUE.alpha), np.exp(TRUE.beta)])
     held: dict[str, list[Floats]] = {}
     for _ in range(simulations):
-        log_losses = _noisy(design, own, shared, generator)
-        objective = Objective.of(design).against(log_losses)
-        x = descend_many(objective, np.ones((1, len(design))), start)[0]
-        for how, fits in _bootstraps(objective, x, design, resamples, generator).items():
-            laws = constants(fits)
+        rows = _noisy(design, own, shared, generator)
+        objective = Objective.of(rows)
+        x = descend_many(objective, np.ones((1, len(rows))), start)[0]
+        alone = replace(rows, runs=tuple(map(str, range(len(rows)))))
+        for how, drawn_from in (("two stages", rows), ("runs alone", alone)):
+            laws = constants(descend_many(objective, draws(drawn_from, resamples, generator), x))
             asked = [laws[:, 0], laws[:, 3], laws[:, 4], losses(laws, *far), losses(laws, 2e6, 2e7)]
             low, high = np.percentile(asked, (2.5, 97.5), axis=1)
             held.setdefault(how, []).append((low <= truth) & (truth <= high))
     return {how: np.mean(each, axis=0) for how, each in held.items()}
 
 
-def _noisy(design: Rows, own: float, shared: float, generator: np.random.Generator) -> Floats:
+def _noisy(design: Rows, own: float, shared: float, generator: np.random.Generator) -> Rows:
     _, phase = np.unique(design.runs, return_inverse=True)
     drawn = own * generator.standard_normal(len(design)) + shared * generator.standard_normal(phase.max() + 1)[phase]
-    noisy: Floats = np.log(design.loss) + drawn
-    return noisy
-
-
-def _bootstraps(
-    objective: Objective, x: Floats, design: Rows, resamples: int, generator: np.random.Generator
-) -> dict[str, Floats]:
-    """Return the fits of ours, of runs drawn alone, and of residuals put on the law anew, by name."""
-    alone = Rows(design.num_parameters, design.num_tokens, design.loss, tuple(map(str, range(len(design)))))
-    predicted, _ = log_loss(x, objective.log_n, objective.log_d)
-    residuals = (objective.log_loss - predicted) * np.sqrt(len(design) / (len(design) - len(NAMES)))
-    drawn = generator.choice(residuals, size=(resamples, len(design)))
-    signs = generator.choice([-1.0, 1.0], size=(resamples, len(design)))
-    ones = np.ones((resamples, len(design)))
-    return {
-        "two stages": descend_many(objective, draws(design, resamples, generator), x),
-        "runs": descend_many(objective, draws(alone, resamples, generator), x),
-        "residuals": descend_many(objective.against(predicted + drawn), ones, x),
-        "wild": descend_many(objective.against(predicted + residuals * signs), ones, x),
-    }
+    return replace(design, loss=design.loss * np.exp(drawn))
 
 
 SIZES = ("0.05m", "0.1m", "0.2m", "0.4m")
@@ -185,7 +169,7 @@ def sweep(
     budgets: Sequence[str] = BUDGETS,
     larger: str = LARGER,
     seeds: int = 1,
-    rate_scale: float = 0.5,
+    rate_scale: float = 1.0,
     dry_run: bool = False,
 ) -> None:
     """Train the sweep on one thread, fit the law, say what the larger model will reach, train it, and compare.

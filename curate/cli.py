@@ -853,8 +853,8 @@ def ablate(
         lr: peak learning rate; 3e-3 by default.
         evaluate_every: steps between looks at held-out data; a twentieth of a training by default.
         effect: difference in bits per byte that would matter; the seeds it takes are told first.
-        seed_sd: spread of bits per byte between seeds, where it is known; by default from the baseline's seeds that
-            are done, else from a table.
+        seed_sd: standard deviation of an arm's bits per byte between seeds, where it is known; by default that of the
+            baseline's seeds that are done, else from a table.
         pilot: train the baseline's seeds only, and say what the whole would find; the whole goes on from them.
         dry_run: prepare the tokens, say how long it takes and what it can find, and stop.
         threads: of each training.
@@ -1200,7 +1200,7 @@ def plan(
 
     Args:
         words: the command as you would give it, without `curate`: extract, filter, score, dedup, decontaminate,
-            tokenize, concatenate, annotate, or a pipeline by its file: pipelines/fineweb_edu.py --input ... --output ...
+            tokenize, concatenate, annotate, or a pipeline by its file: pipelines/stack_edu.py --input ... --output ...
         share: of the input's bytes to rehearse on; at least eight pieces of it where there are as many.
         draw_seed: of the draw.
         scratch: folder for the rehearsal, kept and used again; a temporary one, deleted, by default.

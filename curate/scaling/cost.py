@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from curate.scaling.sweep import Line, Machine, Sweep
+from curate.scaling.line import Line, Machine
+from curate.scaling.sweep import Sweep
 
 MOST_TIMED = 5e11  # operations of a pass: a few seconds of a slow core
 TIMED_WINDOWS = 4

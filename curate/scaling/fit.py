@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 
 from curate.scaling.bootstrap import resample
-from curate.scaling.identify import design_problem, fit_problems
+from curate.scaling.identify import design_problem, fit_problems, loss_problem
 from curate.scaling.law import NAMES, Floats, Law, Optimum, losses
 from curate.scaling.objective import DELTA, Objective, descend, descend_many
 from curate.scaling.rows import Rows
@@ -38,7 +38,7 @@ MOST_LOG, MOST_EXPONENT = 300.0, 10.0  # no overflow for 10^12 parameters or tok
 
 @dataclass(frozen=True)
 class Interval:
-    """A value between the ends of its interval; a prediction of nothing less certain than they are."""
+    """A value and the ends of its interval."""
 
     value: float
     low: float
@@ -137,7 +137,7 @@ def fit(rows: Rows, *, delta: float = DELTA, resamples: int = RESAMPLES, seed: i
     Raises:
         ValueError: the runs cannot identify five constants, whatever their losses.
     """
-    problem = design_problem(rows)
+    problem = design_problem(rows) or loss_problem(rows)
     if problem:
         raise ValueError(problem)
     objective = Objective.of(rows, delta)

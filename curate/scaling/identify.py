@@ -17,6 +17,7 @@ FEWEST_RUNS = 9
 NARROWEST = 4.0  # largest over smallest size, and budget: two doublings
 APART = 0.02  # sizes or budgets nearer than this share are one
 MOST_CORRELATED = 0.98  # of log N with log D
+SAME = 1e-6  # share within which losses are one
 NOTHING = 1e-3  # of a loss: a term that is nowhere larger is not there
 EXPONENTS = (0.02, 2.0)  # published laws lie between 0.05 and 0.8
 MOST_AT_BOUNDS = 0.1  # of the resamples
@@ -44,6 +45,14 @@ def design_problem(rows: Rows) -> str | None:
             "terms of the law cannot be told apart; give each size several budgets"
         )
     return None
+
+
+def loss_problem(rows: Rows) -> str | None:
+    """Return why losses are none that a law could be read off, or None."""
+    least, most = float(rows.loss.min()), float(rows.loss.max())
+    if most / least - 1 > SAME:
+        return None
+    return f"all {len(rows)} runs have a {rows.measure} of {least:.6g}: neither size nor tokens made a difference"
 
 
 def num_apart(values: Floats) -> int:

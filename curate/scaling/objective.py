@@ -39,10 +39,6 @@ class Objective:
         """Return the objective with each run counted so often."""
         return replace(self, weights=weights)
 
-    def against(self, log_loss: Floats) -> "Objective":
-        """Return the objective of other losses at the same sizes and tokens."""
-        return replace(self, log_loss=log_loss)
-
     def __call__(self, x: Floats) -> tuple[float, Floats]:
         """Return value and gradient (5,) at log A, log B, log E, alpha, beta."""
         predicted, shares = log_loss(x, self.log_n, self.log_d)

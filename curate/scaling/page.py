@@ -14,6 +14,7 @@ from curate.scaling.plot import Marks, figure
 from curate.scaling.tell import fit_line, law_table, sections, summary
 
 POINTS = 60  # of a curve
+MOST_SIZES = 10  # five colours, plain and dashed
 AHEAD = 30.0  # times the dearest run, how far the frontier is drawn where no target is farther
 
 
@@ -41,8 +42,8 @@ def by_tokens(analysis: Analysis) -> str:
     """Return each size's runs, and what the law says between them."""
     found, rows = analysis.fit, analysis.fit.rows
     sizes = np.unique(rows.num_parameters)
-    if len(sizes) > 12:  # many sizes: those between are told by their neighbours
-        sizes = sizes[np.linspace(0, len(sizes) - 1, 12).round().astype(int)]
+    if len(sizes) > MOST_SIZES:  # those between are told by their neighbours
+        sizes = sizes[np.linspace(0, len(sizes) - 1, MOST_SIZES).round().astype(int)]
     low, high = rows.num_tokens.min(), rows.num_tokens.max()
     tokens = np.geomspace(low, high, POINTS)
     marks = []

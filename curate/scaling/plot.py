@@ -78,10 +78,14 @@ def _drawn(mark: Marks, x: Scale, y: Scale) -> str:
 
 
 def _legend(marks: Sequence[Marks]) -> str:
-    keys = "".join(
-        f'<span><i class="before" style="background:{_colour(mark)}"></i>{safe(mark.name)}</span>' for mark in marks
-    )
+    keys = "".join(f'<span><i class="before" style="{_key(mark)}"></i>{safe(mark.name)}</span>' for mark in marks)
     return f'<div class="legend">{keys}</div>'
+
+
+def _key(mark: Marks) -> str:
+    if mark.colour < len(COLOURS):
+        return f"background:{_colour(mark)}"
+    return f"border:2px dashed {_colour(mark)}"
 
 
 def _grid(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], x_label: str) -> str:

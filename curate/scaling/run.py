@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from curate.scaling.amounts import said, target
 from curate.scaling.analyse import Analysis, analyse
+from curate.scaling.identify import design_problem
 from curate.scaling.objective import DELTA
-from curate.scaling.rows import Count, read_table
+from curate.scaling.rows import Count, Rows, read_table, rows_of
 from curate.scaling.tell import terminal
 
 
@@ -42,14 +45,18 @@ def scaling(
     Args:
         tokens: token folders to train on, with weights; or give `rows`.
         rows: a table of runs to fit, in place of a sweep.
-        sweep, machine: settings of `curate.scaling.sweep.Recipe` and `Machine`.
+        sweep, machine: settings of `Recipe` and `Machine` in `curate.scaling.line`.
 
     Raises:
         ValueError: the runs do not identify the law. What they say is in `out` nonetheless, if it could be fitted.
     """
     targets = [target(one) for one in predict]
-    if (rows is None) == (tokens is None):
-        raise ValueError("give token folders to sweep on, or --from a table of runs, and not both")
+    if rows is None and tokens is None:
+        raise ValueError("nothing to fit: give token folders to sweep on, or --from a table of runs")
+    if rows is not None and tokens is not None:
+        raise ValueError(
+            f"--from {rows} trains nothing, so {', '.join(tokens)} would not be read; leave one of them out"
+        )
     if rows is not None:
         table, name = read_table(rows), rows
     else:
@@ -58,12 +65,14 @@ def scaling(
                 "a sweep needs --held-out (tokens that are not trained on), --models such as 0.3m,1m,2m, and "
                 "--budgets such as 5x,10x,20x,40x (tokens a parameter) or 2M,8M,32M (tokens)"
             )
-        from curate.scaling.sweep import Machine, Sweep
+        from curate.scaling.line import Machine
+        from curate.scaling.sweep import Sweep
 
         assert tokens is not None
         planned = Sweep(tokens, held_out, models=models, budgets=budgets, seeds=seeds, **dict(sweep or {}))
         settings = Machine(**dict(machine or {}))
         tell_cost(planned, settings, workers or 1)
+        refuse_what_cannot_be_fitted(planned, Path(out), count)
         if dry_run:
             return None
         table = planned.run(out, machine=settings, ray=ray, workers=workers, num_gpus=num_gpus)
@@ -90,13 +99,33 @@ def tell_cost(planned: Any, machine: Any, workers: int) -> None:
             f"{line.size.hidden_size}  lr {line.lr:.2g}  warm-up {line.warmup}  {budgets} tokens  "
             f"{flops(line):.2g} FLOPs  {seconds / 3600:.2g} h"
         )
+    decays = sum(len(line.points) for line in cost.lines)
     print(
-        f"the sweep: {len(cost.lines)} stable runs, {sum(len(line.points) for line in cost.lines)} decays, "
-        f"{cost.flops:.3g} FLOPs, about {cost.hours(workers):.2g} h with {workers} at a time on this machine; runs of "
-        f"their own would take {cost.flops_apart:.3g} FLOPs: {cost.saving:.0%} saved"
+        f"the sweep, stable runs: {len(cost.lines)}, decays: {decays}, takes {cost.flops:.3g} FLOPs, about "
+        f"{cost.hours(workers):.2g} h with {workers} at a time on this machine; runs of their own would take "
+        f"{cost.flops_apart:.3g} FLOPs: {cost.saving:.0%} saved"
     )
     if planned.epochs > 1:
         print(
             f"the longest run reads some tokens {planned.epochs:.1f} times; the law is of fresh tokens: tokenize more, "
             "or take smaller budgets"
         )
+
+
+def refuse_what_cannot_be_fitted(planned: Any, out: Path, count: Count) -> None:
+    """Raise ValueError, before anything is paid for, where these runs and those in `out` could not fix the law."""
+    from curate.scaling.family import num_parameters
+    from curate.scaling.line import RESULTS
+
+    pairs = {
+        (num_parameters(line.size, line.vocab_size, embeddings=count == "all"), point.steps * line.recipe.batch_tokens)
+        for line in planned.lines
+        for point in line.points
+    }
+    if (out / RESULTS).exists():
+        there = rows_of(read_table(out / RESULTS), count=count)
+        pairs |= set(zip(there.num_parameters.tolist(), there.num_tokens.tolist(), strict=True))
+    n, d = np.array(sorted(pairs), dtype=np.float64).T
+    problem = design_problem(Rows(n, d, np.ones(len(n)), ("",) * len(n)))
+    if problem:
+        raise ValueError(f"nothing was trained: {problem}")

@@ -118,7 +118,7 @@ def target_table(targets: Sequence[Target]) -> Table:
             said(target.num_parameters),
             said(target.num_tokens),
             "none: not identified" if target.loss is None else _interval(target.loss),
-            f"{target.beyond:,.3g} x",
+            f"{target.beyond:,.0f} x" if target.beyond > FAR else f"{target.beyond:.2g} x",
         )
         for target in targets
     ]

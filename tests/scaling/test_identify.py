@@ -1,5 +1,7 @@
 """Runs that cannot tell the law are refused in a sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,12 @@ def test_a_term_that_is_not_there_is_no_law_and_predicts_nothing(law: Law, messa
     with pytest.raises(ValueError, match=message):
         found.predict(1e9, 1e10)
     assert found.intervals()["alpha"].low <= found.intervals()["alpha"].high  # shown all the same
+
+
+def test_equal_losses_are_refused() -> None:
+    rows = rows_of_law(sizes=4, budgets=4)
+    with pytest.raises(ValueError, match="all 16 runs have a loss of 3: neither size nor tokens"):
+        fit(replace(rows, loss=np.full(16, 3.0)), resamples=10)
 
 
 def test_noise_that_hides_the_law_is_no_law() -> None:

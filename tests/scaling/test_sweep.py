@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.scaling.cost import Cost, flops
+from curate.scaling.line import Machine
 from curate.scaling.run import scaling
-from curate.scaling.sweep import Machine, Sweep
+from curate.scaling.sweep import Sweep
 from curate.train.log import read_log
+
+from .conftest import TRUE, rows_of_law, table_of
 
 MODELS, BUDGETS = ("19k", "28k", "93k"), ("8k", "16k", "40k")
 SMALL = {"seq_len": 32, "batch_tokens": 512, "held_out_tokens": 2000, "warmup": 0.05}
@@ -88,7 +92,7 @@ def test_more_sizes_and_budgets_go_on_from_what_is_there(token_folders, tmp_path
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_losses(token_folders, tmp_path: Path, whole: Path) -> None:
     settings = f"models={MODELS[2:]!r}, budgets={BUDGETS!r}, **{SMALL!r}"
     code = (
-        "from curate.scaling.sweep import Machine, Sweep\n"
+        "from curate.scaling.line import Machine\nfrom curate.scaling.sweep import Sweep\n"
         f"Sweep(*{token_folders!r}, {settings}).run({str(tmp_path)!r}, machine=Machine(threads=1, device='cpu'))\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -101,6 +105,11 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_losses(token_folders, tmp_p
     sweep(token_folders, models=MODELS[2:]).run(tmp_path, machine=MACHINE)
     assert len(losses(tmp_path)) == 3
     assert losses(tmp_path).items() <= losses(whole).items()
+
+
+def test_a_line_travels_to_another_process_whole(token_folders) -> None:
+    (line,) = sweep(token_folders, models=["19k"], budgets=["8k"]).lines
+    assert pickle.loads(pickle.dumps(line)) == line
 
 
 def test_another_recipe_in_the_same_folder_is_refused(token_folders, whole: Path) -> None:
@@ -144,3 +153,37 @@ def test_files_and_words_agree_whatever_the_verdict(token_folders, whole: Path, 
     assert fit["identified"] == (fit["predictions"][0]["loss"] is not None)
     assert ("does not identify the law" in refusal) != fit["identified"]
     assert ("Not identified" in (whole / "scaling.md").read_text()) != fit["identified"]
+
+
+def test_a_sweep_that_could_not_be_fitted_is_refused_before_it_is_paid_for(
+    token_folders, tmp_path: Path, capsys
+) -> None:
+    asked = {"models": MODELS[:2], "budgets": BUDGETS, "sweep": SMALL, "machine": {"threads": 1, "device": "cpu"}}
+    with pytest.raises(ValueError, match="nothing was trained: 6 runs of 2 sizes"):
+        scaling({token_folders[0]: 1.0}, out=tmp_path / "out", held_out=token_folders[1], **asked)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="a sweep needs --held-out"):
+        scaling({token_folders[0]: 1.0}, out=tmp_path / "out")
+    with pytest.raises(ValueError, match="nothing to fit"):
+        scaling(out=tmp_path / "out")
+    with pytest.raises(ValueError, match=r"--from a\.csv trains nothing"):
+        scaling({token_folders[0]: 1.0}, out=tmp_path / "out", rows="a.csv")
+
+
+def test_a_table_of_others_is_fitted_by_the_command_line_function(tmp_path: Path, capsys) -> None:
+    pq.write_table(table_of(rows_of_law(noise=0.002)), tmp_path / "theirs.parquet")
+    found = scaling(out=tmp_path / "out", rows=str(tmp_path / "theirs.parquet"), predict=["64m:640M"], resamples=100)
+    assert found is not None
+    low, high = found.targets[0].loss.low, found.targets[0].loss.high
+    assert low < TRUE(64e6, 64e7) < high
+    assert found.targets[0].beyond == 8.0
+    printed = capsys.readouterr().out
+    assert "25 runs from 5 stable phases" in printed
+    page = (tmp_path / "out/scaling.html").read_text()
+    assert page.count("<circle") == 50  # each run in two pictures
+    assert page.count("<svg") == 2
+    assert "<script" not in page
+    told = (tmp_path / "out/scaling.md").read_text()
+    for name in ("The largest model, left out", "Predictions", "The best use of a budget", "Runs"):
+        assert f"## {name}" in told
+        assert f"<h2>{name}</h2>" in page
