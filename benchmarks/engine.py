@@ -2,8 +2,9 @@
 
     python benchmarks/engine.py [--units 400] [--runs 3]
 
-Both map one function over the same list of small units on the same local Ray, in turn; the unit sleeps a little and
-returns a small dict, as a split does. Printed: seconds for each run, and the ratio of the medians.
+All map one function over the same list of small units on the same local Ray, in turn; the unit sleeps a little and
+returns a small dict, as a split does. `groups` is `curate.cluster.map_units`, which sends small units together; `tasks`
+sends each alone. Printed: seconds for each run, and the ratios of the medians.
 """
 
 import argparse
@@ -21,8 +22,15 @@ def work(unit: int) -> dict[str, int]:
     return {"unit": unit, "rows": 1}
 
 
-def with_tasks(units: list[int]) -> int:
+def with_groups(units: list[int]) -> int:
     return sum(result["rows"] for _, result in map_units(work, units, ray="local"))
+
+
+def with_tasks(units: list[int]) -> int:
+    import ray
+
+    task = ray.remote(work)
+    return sum(result["rows"] for result in ray.get([task.remote(unit) for unit in units]))
 
 
 def with_ray_data(units: list[int]) -> int:
@@ -46,15 +54,17 @@ def main() -> None:
     options = parser.parse_args()
     connect("local", 2)
     units = list(range(options.units))
-    times: dict[str, list[float]] = {"tasks": [], "ray data": []}
+    times: dict[str, list[float]] = {"groups": [], "tasks": [], "ray data": []}
     for _ in range(options.runs):
+        times["groups"].append(seconds(with_groups, units))
         times["tasks"].append(seconds(with_tasks, units))
         times["ray data"].append(seconds(with_ray_data, units))
     for name, found in times.items():
         rounded = ", ".join(f"{value:.2f}" for value in found)
         each_ms = 1000 * statistics.median(found) / options.units
         print(f"{name:<10} {options.units} units: {rounded} s; {each_ms:.1f} ms each")
-    print(f"ray data / tasks: {statistics.median(times['ray data']) / statistics.median(times['tasks']):.1f}")
+    for name in ("tasks", "ray data"):
+        print(f"{name} / groups: {statistics.median(times[name]) / statistics.median(times['groups']):.1f}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,15 @@
     for index, result in map_units(work, splits, ray="auto"): ...
 
 Units are small descriptions (a split, not its documents), so the scheduler moves names and tallies, never text.
-Plain Ray tasks carry them: a task is retried when its worker or node dies, spreads over nodes that come and go, and a
-worker process that stays alive keeps its loaded models for the next unit. `benchmarks/engine.py` runs the same units
-through Ray Data as well; tasks are quicker and need no table of work items, so Ray Data is not used.
+Plain Ray tasks carry them: a task is retried when its worker or node dies, goes to nodes that come and go, and a worker
+process that stays alive keeps its loaded models for the next unit. Small units share a task: a hundred thousand of them
+cost the driver 0.2 ms and the scheduler a hundredth of a millisecond each (`benchmarks/many_splits.py`). What needs no
+GPU is a task of its own, so that none is held while text is read or extracted (`benchmarks/scaling_out.py gpu`). Ray
+Data is not used: tasks are quicker and need no table of work items (`benchmarks/engine.py`).
+
+The nodes need this package as the driver has it: `ray job submit --working-dir .` sends it along, and so the job's
+environment is the nodes' own (their Python, their packages, their credentials) with that folder before it; with an
+address instead, it is installed there.
 """
 
 import math
@@ -25,7 +31,7 @@ GROUP_S = 1.0  # of small units in one task: a thousand times what it costs to s
 GROUP_UNITS = 512  # at most, so that what a task sends back stays small
 LOOK_S = 5.0  # between two looks at how large the cluster is
 MIN_TASKS = 8  # under way, so that an autoscaler sees a need where there is no CPU yet
-TASK_MEMORY = 2**30  # bytes
+TASK_MEMORY = 2**30  # bytes, of one task; a worker at FineWeb's filters holds 431 MB (scaling_out.py workers)
 
 
 class LostUnits(RuntimeError):  # noqa: N818  what they are, not that it is an error
@@ -82,7 +88,8 @@ def map_groups(
         num_gpus: GPUs a task holds while it runs.
         before: the part of the work that needs no GPU. It is a task of its own on a CPU, of whatever node has one, and
             `work` takes what it yields, one thing for each unit, once that is whole and on the GPU's node.
-        memory: bytes that a task asks the scheduler for, so that a node is not given more than it can hold.
+        memory: bytes that a task may need: where nodes have less for each CPU, it asks the scheduler for so much, and
+            fewer run at a time.
         on_submit: is told the index of each unit that leaves for a worker.
 
     Raises:
@@ -159,8 +166,8 @@ def connect(address: str | None, workers: int | None = None) -> Any:
 class _Groups(Generic[T, R]):
     """One mapping on Ray: units waiting, groups of them under way, and what is known of their time.
 
-    A task costs the scheduler about a millisecond and the driver one more, so small units travel together: as many as
-    are expected to take `GROUP_S`, and no more than leaves each worker two groups (guided self-scheduling:
+    A task costs the scheduler nearly a millisecond and the driver a quarter of one, so small units travel together: as
+    many as are expected to take `GROUP_S`, and no more than leaves each worker two groups (guided self-scheduling:
     Polychronopoulos and Kuck 1987). Expectations fail, so a task that is out of time gives back what it has not begun.
     """
 
@@ -173,18 +180,17 @@ class _Groups(Generic[T, R]):
         self.work, self.before = ray.put(work), None if before is None else ray.put(before)
         # max_calls=0 keeps a worker, and the models it has loaded, for the next unit. Ray's own strategy packs a node
         # to half, then spreads, and leaves nodes with GPUs to those who ask for some while others have room.
-        options = {"memory": _within(ray, memory), "max_calls": 0}
-        self.on_cpu = ray.remote(num_cpus=1, **options)(_call)
+        self.on_cpu = ray.remote(num_cpus=1, max_calls=0)(_call)
         # a GPU's task never queues for a CPU behind the tasks that feed it
-        self.task = ray.remote(num_cpus=0 if before else 1, num_gpus=num_gpus, **options)(
-            _call_after if before else _call
-        )
+        gpu = {"num_cpus": 0 if before else 1, "num_gpus": num_gpus, "max_calls": 0}
+        self.task = ray.remote(**gpu)(_call_after if before else _call)
         self.waiting = deque(range(len(units)))
         self.alone: set[int] = set()  # units whose group was lost: each goes by itself, to find the one that kills
         self.running: dict[Any, list[int]] = {}
         self.unit_s: float | None = None
         self.lost: dict[int, str] = {}
-        self.slots, self.looked = 0, -math.inf
+        self.slots, self.looked, self.memory = 0, -math.inf, memory
+        self.asked: dict[str, int] = {}
         self.on_submit = on_submit
 
     def results(self) -> Iterator[tuple[int, R]]:
@@ -208,12 +214,12 @@ class _Groups(Generic[T, R]):
                 list(map(self.on_submit, group))
 
     def _send(self, units: Sequence[T]) -> Any:
-        retries = {"max_retries": LOST_RETRIES if len(units) == 1 else 0}  # a lost group's units go by themselves
-        task = self.task.options(**retries)
+        options = {"max_retries": LOST_RETRIES if len(units) == 1 else 0, **self.asked}  # of a lost group, each alone
+        task = self.task.options(**options)
         if self.before is None:
             return task.remote(self.work, units, GROUP_S)
         # given a reference, Ray starts a task when what it refers to is there: no GPU is held until then
-        return task.remote(self.work, self.on_cpu.options(**retries).remote(self.before, units, GROUP_S))
+        return task.remote(self.work, self.on_cpu.options(**options).remote(self.before, units, GROUP_S))
 
     def _next_group(self, bound: int) -> list[int]:
         if self.unit_s is None or self.waiting[0] in self.alone:
@@ -224,14 +230,13 @@ class _Groups(Generic[T, R]):
 
     def _bound(self) -> int:
         """Return how many tasks may be under way: all that can run, and as many that wait, which an autoscaler sees."""
-        if self.workers is not None:
-            return self.workers
         if time.monotonic() - self.looked > LOOK_S:
-            there = self.ray.cluster_resources()
-            cpus = there.get("CPU", 0) if self.before or not self.num_gpus else 0
-            gpus = there.get("GPU", 0) / self.num_gpus if self.num_gpus else 0
-            self.slots, self.looked = max(2 * int(cpus + gpus), MIN_TASKS), time.monotonic()
-        return self.slots
+            self.looked, nodes = time.monotonic(), [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            cpus = sum(node.get("CPU", 0) for node in nodes) if self.before or not self.num_gpus else 0
+            gpus = sum(node.get("GPU", 0) for node in nodes) / self.num_gpus if self.num_gpus else 0
+            self.slots = max(2 * int(cpus + gpus), MIN_TASKS)
+            self.asked = _memory_to_ask(nodes, self.memory)
+        return self.slots if self.workers is None else self.workers
 
     def _finished(self) -> list[Any]:
         """Wait for one task, or for the time to look at the cluster again; return all that have finished."""
@@ -263,10 +268,16 @@ def _first_line(error: Exception) -> str:
     return f"{error}".strip().split("\n")[0]
 
 
-def _within(ray: Any, memory: int) -> int:
-    """Return `memory`, or what the largest node has if that is less: more could run nowhere."""
-    most = max((node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]), default=0)
-    return int(min(memory, most or memory))
+def _memory_to_ask(nodes: Sequence[Mapping[str, float]], memory: int) -> dict[str, int]:
+    """Return the option `memory` if some node has less of it for each of its CPUs, at most what the largest node has.
+
+    Asked for where there is plenty it would change nothing, but an autoscaler whose node types are described by their
+    CPUs alone would find none that fits.
+    """
+    workers = [node for node in nodes if node.get("CPU", 0)]
+    if all(node.get("memory", 0) >= memory * node["CPU"] for node in workers):
+        return {}
+    return {"memory": int(min(memory, max(node.get("memory", 0) for node in workers)))}
 
 
 def _call(work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T], seconds: float) -> tuple[float, list[R]]:

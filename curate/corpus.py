@@ -360,7 +360,7 @@ def _size_of_array(array: pa.Array) -> int:
     if _is_one(kind, "string", "large_string", "binary", "large_binary", "fixed_size_binary"):
         return 4 * len(array) + int(pc.sum(pc.binary_length(array)).as_py() or 0)
     if pa.types.is_primitive(kind):
-        return len(array) * kind.bit_width // 8
+        return len(array) * int(kind.bit_width) // 8
     if pa.types.is_struct(kind):
         return sum(map(_size_of_array, array.flatten()))
     if _is_one(kind, "list", "large_list", "fixed_size_list"):

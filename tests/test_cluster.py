@@ -10,7 +10,7 @@ from time import sleep
 
 import pytest
 
-from curate.cluster import GROUP_S, LostUnits, map_groups, map_units
+from curate.cluster import GROUP_S, LostUnits, _memory_to_ask, map_groups, map_units
 
 
 def double(unit: int) -> int:
@@ -99,3 +99,17 @@ def test_before_and_work_are_one_where_there_is_no_engine() -> None:
 def test_work_goes_on_from_what_was_done_on_a_cpu_before(local_ray: str) -> None:
     results = map_groups(partial(map, double), range(40), ray=local_ray, workers=2, before=partial(map, double))
     assert sorted(results) == [(unit, 4 * unit) for unit in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked"),
+    [
+        ([], {}),
+        ([{"memory": 1e9}], {}),  # a head that runs no tasks
+        ([{"CPU": 4.0, "memory": 8e9}], {}),
+        ([{"CPU": 4.0, "memory": 8e9}, {"CPU": 8.0, "memory": 7e9}], {"memory": 10**9}),
+        ([{"CPU": 2.0, "memory": 6e8}], {"memory": 6 * 10**8}),  # one at a time, rather than none ever
+    ],
+)
+def test_memory_is_asked_for_only_where_nodes_have_little(nodes: list[dict[str, float]], asked: dict[str, int]) -> None:
+    assert _memory_to_ask(nodes, 10**9) == asked
