@@ -117,7 +117,7 @@ class Nodes:
 
     def add(self, environment: dict[str, str] | None = None, *options: str) -> psutil.Process:
         """Start one more node, with further options of `ray start`, and return its raylet when it has joined."""
-        raylet = self._start([f"--address={self.address}"], self.environment | (environment or {}))
+        raylet = self._start([f"--address={self.address}", *options], self.environment | (environment or {}))
         self.nodes.append(raylet)
         return raylet
 
