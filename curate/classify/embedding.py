@@ -136,6 +136,8 @@ def sentence_transformer(name: str, layers: int | None, dtype: Any) -> "Sentence
     try:
         model = SentenceTransformer(str(locate(name)), device=device, model_kwargs={"dtype": dtype}).eval()
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
+            raise  # the machine's fault, such as a full disk: neither the model's nor a document's
         raise ValueError(
             f"the encoder {name!r} cannot be loaded: {error}; give a sentence-transformers folder"
         ) from error
