@@ -1,5 +1,7 @@
 """Whole ablations of models that train in a second."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -18,12 +20,22 @@ from .conftest import SETTINGS, TINY, sentences, write
 
 
 @pytest.fixture(scope="module")
-def finished(corpora, tmp_path_factory) -> tuple[Ablation, Path]:
-    """Words against letters, three seeds, measured on words."""
-    out = tmp_path_factory.mktemp("ablation") / "out"
-    found = run(corpora, out, seeds=3)
+def told(corpora, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """Words against letters, measured on words: a dry run, then a pilot of two seeds, and what each said."""
+    out, said = tmp_path_factory.mktemp("ablation") / "out", {}
+    for name, how in {"dry": {"dry_run": True, "effect": 0.01}, "pilot": {"pilot": True, "seeds": 2}}.items():
+        with contextlib.redirect_stderr(io.StringIO()) as heard:
+            assert run(corpora, out, quiet=False, **how) is None
+        said[name] = heard.getvalue() + f"runs: {sorted(path.name for path in out.glob('runs/*'))}"
+    return out, said
+
+
+@pytest.fixture(scope="module")
+def finished(corpora, told) -> tuple[Ablation, Path]:
+    """Then the whole, three seeds."""
+    found = run(corpora, told[0], seeds=3)
     assert found is not None
-    return found, out
+    return found, told[0]
 
 
 def run(corpora, out: Path, **changes) -> Ablation | None:
@@ -113,7 +125,7 @@ def test_a_killed_ablation_goes_on_and_gives_what_it_would_have(finished, corpor
     """kill -9 in the second training, then the same call: the same numbers, and the first training left alone."""
     program = (
         "import sys, json\nfrom pathlib import Path\nfrom tests.ablate.test_run import run\n"
-        "run(json.loads(sys.argv[1]), Path(sys.argv[2]), seeds=2)"
+        "run(json.loads(sys.argv[1]), Path(sys.argv[2]), seeds=1)"
     )
     arguments = [sys.executable, "-c", program, json.dumps(corpora), str(tmp_path)]
     process = subprocess.Popen(arguments, cwd=Path(__file__).parents[2])
@@ -126,37 +138,28 @@ def test_a_killed_ablation_goes_on_and_gives_what_it_would_have(finished, corpor
     done = tmp_path / "runs/good/seed-0/measured.parquet"
     when = done.stat().st_mtime_ns
     assert not (tmp_path / "results.json").exists()
-    found = run(corpora, tmp_path, seeds=2)
+    found = run(corpora, tmp_path, seeds=1)
     assert found is not None
     assert done.stat().st_mtime_ns == when
     whole = pq.read_table(finished[1] / "items.parquet").to_pandas()
     mine = pq.read_table(tmp_path / "items.parquet").to_pandas()
-    expected = whole[whole["seed"] < 2].reset_index(drop=True)
+    expected = whole[whole["seed"] < 1].reset_index(drop=True)
     assert mine.equals(expected)
 
 
-def test_a_dry_run_prepares_says_and_trains_nothing(corpora, tmp_path, capsys):
-    assert run(corpora, tmp_path, dry_run=True, quiet=False, effect=0.01) is None
-    said = capsys.readouterr().err
+def test_a_dry_run_prepares_says_and_trains_nothing(told):
+    said = told[1]["dry"]
     assert "held-out documents: words (40)" in said
     assert "6 times: 2 arms x 3 seeds" in said
     assert "bits per byte (spread between seeds from a table, a rough guess; --pilot measures it); 0.0100" in said
-    assert (tmp_path / "tokens/good").exists()
-    assert not (tmp_path / "runs").exists()
+    assert said.endswith("runs: []")
 
 
-def test_a_pilot_trains_the_baseline_and_plans_with_its_spread(corpora, tmp_path, capsys):
-    assert run(corpora, tmp_path, pilot=True, quiet=False, seeds=2, tokens=1024) is None
-    assert "(spread between 2 seeds of good)" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["good"]
-
-
-def test_one_seed_gives_no_verdict(corpora, tmp_path, capsys):
-    found = run(corpora, tmp_path, seeds=1, quiet=False, tokens=1024)
-    assert "one seed tells nothing" in capsys.readouterr().err
-    assert found is not None
-    assert found.verdicts == {"noise": "no verdict"}
-    assert "no verdict (one seed" in str(found)
+def test_a_pilot_trains_the_baseline_and_plans_with_its_spread(told):
+    said = told[1]["pilot"]
+    assert "2 of 2 done" in said
+    assert "(spread between 2 seeds of good)" in said
+    assert said.endswith("runs: ['good']")
 
 
 def test_the_same_folder_twice_is_no_difference(corpora, tmp_path):
@@ -167,18 +170,20 @@ def test_the_same_folder_twice_is_no_difference(corpora, tmp_path):
     assert any("same folders" in said for said in found.warnings)
 
 
-def test_failed_trainings_are_named_after_the_others_are_done(corpora, tmp_path):
-    run(corpora, tmp_path, dry_run=True, tokens=1024)
-    (tmp_path / "runs/noise").mkdir(parents=True)
-    (tmp_path / "runs/noise/seed-0").write_text("in the way")
-    with pytest.raises(
-        AblationError, match=r"1 of 4 trainings failed, the first, noise, seed 0: .*tries these again"
-    ) as told:
-        run(corpora, tmp_path, seeds=2, tokens=1024)
-    assert list(told.value.failures) == ["noise, seed 0"]
-    assert (tmp_path / "runs/noise/seed-1/measured.parquet").exists()
-    (tmp_path / "runs/noise/seed-0").unlink()
-    assert run(corpora, tmp_path, seeds=2, tokens=1024) is not None
+def test_failed_trainings_are_named_after_the_others_are_done_and_one_seed_has_no_verdict(corpora, tmp_path, capsys):
+    (tmp_path / "runs/good").mkdir(parents=True)
+    (tmp_path / "runs/good/seed-0").write_text("in the way")
+    message = r"1 of 2 trainings failed, the first, good, seed 0: .*tries these again"
+    with pytest.raises(AblationError, match=message) as failed:
+        run(corpora, tmp_path, seeds=1, tokens=1024)
+    assert list(failed.value.failures) == ["good, seed 0"]
+    assert (tmp_path / "runs/noise/seed-0/measured.parquet").exists()
+    (tmp_path / "runs/good/seed-0").unlink()
+    found = run(corpora, tmp_path, seeds=1, tokens=1024, quiet=False)
+    assert "one seed tells nothing" in capsys.readouterr().err
+    assert found is not None
+    assert found.verdicts == {"noise": "no verdict"}
+    assert "no verdict (one seed" in str(found)
 
 
 def test_a_stable_checkpoint_is_annealed_on_each_arm(finished, corpora, tmp_path):
@@ -186,7 +191,7 @@ def test_a_stable_checkpoint_is_annealed_on_each_arm(finished, corpora, tmp_path
     _, out = finished
     sizes = {"seq_len": 32, "batch_tokens": 256, "device": "cpu", "quiet": True, "threads": 1}
     stable = pretrain(f"{out}/tokens/good", tmp_path / "stable", model=TINY, steps=8, decay=0, **sizes)
-    how = {"tokens": 2048, "seeds": 2, "held_out": {"words": corpora["held"]}, "device": "cpu", "quiet": True}
+    how = {"tokens": 2048, "seeds": 1, "held_out": {"words": corpora["held"]}, "device": "cpu", "quiet": True}
     arms = {"good": corpora["good"], "noise": corpora["noise"]}
     found = ablate(arms, tmp_path / "out", anneal=stable.path, evaluate_every=4, **how)
     assert found is not None
@@ -194,10 +199,8 @@ def test_a_stable_checkpoint_is_annealed_on_each_arm(finished, corpora, tmp_path
     assert found.speedups == {}
     recipe = json.loads((tmp_path / "out/runs/good/seed-1/run.json").read_text())
     assert recipe["annealed_from"]["step"] == 8
-    assert {path.name for path in (tmp_path / "out/runs/good").iterdir()} == {
-        "seed-1",
-        "seed-2",
-    }  # 0 is the model's own
+    names = [path.name for path in (tmp_path / "out/runs/good").iterdir()]
+    assert names == ["seed-1"], "seed 0 is the order that the checkpoint has seen"
     with pytest.raises(ValueError, match="brings its own tokenizer"):
         ablate(arms, tmp_path / "no", anneal=stable.path, tokenizer=f"{out}/tokenizer", **how)
 
@@ -206,7 +209,7 @@ def test_token_folders_and_mixtures_are_arms(finished, corpora, tmp_path):
     _, out = finished
     tokens = {name: f"{out}/tokens/{name}" for name in ("good", "noise")}
     arms = {"good": tokens["good"], "mix": {tokens["good"]: 1.0, tokens["noise"]: 3.0}}
-    found = run(corpora, tmp_path, arms=arms, seeds=2, vocab=None, tokens=1024)
+    found = run(corpora, tmp_path, arms=arms, seeds=1, vocab=None, tokens=1024)
     assert found is not None
     assert not (tmp_path / "documents").exists()
     data = json.loads((tmp_path / "runs/mix/seed-0/run.json").read_text())["data"][0]["data"]
@@ -215,7 +218,7 @@ def test_token_folders_and_mixtures_are_arms(finished, corpora, tmp_path):
 
 def test_without_held_out_sets_the_arms_give_them(corpora, tmp_path):
     found = run(
-        corpora, tmp_path, arms={"a": corpora["good"], "b": corpora["more"]}, held_out=None, seeds=2, tokens=1024
+        corpora, tmp_path, arms={"a": corpora["good"], "b": corpora["more"]}, held_out=None, seeds=1, tokens=1024
     )
     assert found is not None
     assert {one.measure for one in found.comparisons} == {
@@ -233,22 +236,14 @@ def test_the_command_line_prints_the_verdict(corpora, tmp_path):
     )
     arms = [f"good={corpora['good']}", f"noise={corpora['noise']}"]
     sizes = ["--tokens", "1k", "--seq-len", "32", "--batch-tokens", "256", "--vocab", "320", "--model", "1m"]
-    how = [
-        "--seeds",
-        "2",
-        "--held-out",
-        f"words={corpora['held']}",
-        "--suite",
-        f"{tmp_path}/quiz.jsonl",
-        "--device",
-        "cpu",
-    ]
+    how = ["--seeds", "1", "--held-out", f"words={corpora['held']}", "--evaluate-every", "4", "--device", "cpu"]
+    how += ["--suite", f"{tmp_path}/quiz.jsonl"]
     command = [sys.executable, "-m", "curate.cli", "ablate", *arms, "-o", f"{tmp_path}/out", *sizes, *how]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("noise against good: ")
     assert "gold_probability quiz" in done.stdout
-    assert "4 of 4 done" in done.stderr
+    assert "2 of 2 done" in done.stderr
     assert json.loads((tmp_path / "out/results.json").read_text())["design"]["tokens"] == 1000
     refused = subprocess.run(
         [*command[:4], *arms[:1], "-o", f"{tmp_path}/one", *sizes], capture_output=True, text=True, check=False
@@ -259,11 +254,11 @@ def test_the_command_line_prints_the_verdict(corpora, tmp_path):
 
 def test_trainings_run_side_by_side_on_ray(finished, corpora, tmp_path, local_ray):
     """The same numbers as in one process."""
-    found = run(corpora, tmp_path, seeds=2, ray=local_ray, workers=2)
+    found = run(corpora, tmp_path, seeds=1, ray=local_ray, workers=2)
     assert found is not None
     whole = pq.read_table(finished[1] / "items.parquet").to_pandas()
     mine = pq.read_table(tmp_path / "items.parquet").to_pandas()
-    assert mine.equals(whole[whole["seed"] < 2].reset_index(drop=True))
+    assert mine.equals(whole[whole["seed"] < 1].reset_index(drop=True))
 
 
 def test_too_few_seeds_and_short_names_are_slips(corpora, tmp_path):

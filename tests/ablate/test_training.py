@@ -102,12 +102,16 @@ def test_every_document_and_every_question_is_a_row(made, corpora, tmp_path):
 
 def test_bits_per_byte_are_those_of_curate_evaluate(made, corpora, tmp_path):
     from curate.evaluate.held_out import bits_per_byte
-    from curate.evaluate.model import load
+    from curate.tokenizer.bpe import load_tokenizer
+    from curate.train.export import load_checkpoint_model
 
     unit = training(made, corpora, tmp_path / "run")
     rows = unit().to_pandas()
-    model, tokenizer = load(tmp_path / "run/hf", "cpu")
-    expected = bits_per_byte(model, tokenizer, made.held.texts("x")["text"].to_pylist())
+    last = last_checkpoint(unit.out)
+    assert last is not None
+    model, tokenizer = load_checkpoint_model(last), load_tokenizer(last)
+    with torch.no_grad():
+        expected = bits_per_byte(model, tokenizer, made.held.texts("x")["text"].to_pylist())
     assert (rows["value"] * rows["weight"]).sum() / rows["weight"].sum() == pytest.approx(expected.value, rel=1e-5)
 
 
