@@ -226,6 +226,10 @@ class Hub:
             return FileNotFoundError(f"{self.target} is no longer there ({told}); run again to make it")
         if isinstance(cause, OfflineModeIsEnabled):
             return ConnectionError("HF_HUB_OFFLINE forbids asking the hub; unset it to publish")
+        if "xet" in told and "404" in told:
+            return ConnectionError(
+                f"{self.api.endpoint} has no Xet storage; set HF_HUB_DISABLE_XET=1 to upload as LFS does"
+            )
         again = "nothing is visible there yet; run the same again: what has arrived is not sent twice"
         if status == 429:
             return ConnectionError(f"the hub asks for fewer requests and went on doing so ({told}); {again}")
@@ -249,10 +253,14 @@ def is_absence(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether a failure is of the way, not of the request; the client's library of HTTP is not ours to name."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
     status = status_of(error)
     if status is not None:
         return status in TRANSIENT
-    return isinstance(error, ConnectionResetError | TimeoutError) or type(error).__module__.startswith("httpx")
+    if isinstance(error, OfflineModeIsEnabled):
+        return False
+    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("httpx")
 
 
 def _reason(error: BaseException) -> str:

@@ -75,7 +75,7 @@ def _judge(judge: Judge, cuts: tuple[float, ...]) -> list[str]:
         if row is None
         else [f"On the graded documents a cut of {row.cut:g} has precision {row.precision} and recall {row.recall}."]
     )
-    return [said, _metrics(judge, model), *measured, _promise(judge, cuts)]
+    return [said, _metrics(judge, model), *measured, promise(judge, cuts)]
 
 
 def _metrics(judge: Judge, model: Model) -> str:
@@ -92,7 +92,7 @@ def _interval(found: dict[str, float] | None) -> str:
     return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]" if found else "-"
 
 
-def _promise(judge: Judge, cuts: tuple[float, ...]) -> str:
+def promise(judge: Judge, cuts: tuple[float, ...]) -> str:
     """Return the certificate if this corpus was cut where it promises its recall."""
     certificate = judge.certificate
     certified = certificate is not None and certificate.part == judge.part

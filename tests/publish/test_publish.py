@@ -234,3 +234,12 @@ def test_a_corpus_that_lies_elsewhere_is_fetched_on_the_way(edu: Path, hub: Fake
         assert hub.repos[REPO].at("main")["README.md"].decode() == here
     finally:
         memory.rm("/bucket", recursive=True)
+
+
+def test_the_client_offline_by_its_own_setting_is_told_so(
+    edu: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ConnectionError, match="HF_HUB_OFFLINE forbids asking the hub"):
+        put(edu, hub)
+    assert hub.requests == []

@@ -1,4 +1,4 @@
-"""What `curate publish` puts on a hub, `datasets`, fsspec and the hub's client read, told where it is by HF_ENDPOINT."""
+"""What `curate publish` puts on a hub, `datasets`, fsspec and the hub's client read; HF_ENDPOINT says where it is."""
 
 import json
 import os
