@@ -76,10 +76,15 @@ def _started(step: Step) -> float:
     return step.total("start_seconds")
 
 
+def _cpu_seconds(step: Step) -> float:
+    """Return what processors did, without the start of processes, as a plan counts it."""
+    return step.total("cpu_seconds") * (1 - _started(step) / max(step.total("seconds"), 1e-9)) + step.phases_cpu
+
+
 def _times(plan: Plan, steps: Sequence[Step]) -> list[Held]:
     """Hold the time of all steps against the plan; of a run in several tries only what its workers spent."""
     spent = sum(step.total("seconds") + sum(step.phases.values()) - _started(step) for step in steps)
-    cpu = sum(step.total("cpu_seconds") * (1 - _started(step) / max(step.total("seconds"), 1e-9)) for step in steps)
+    cpu = sum(_cpu_seconds(step) for step in steps)
     found = []
     if cpu:
         mine = _all([step.cpu_seconds for step in plan.steps], 1 / 3600)

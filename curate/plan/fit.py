@@ -2,7 +2,7 @@
 
     whole = Whole.of(piece_bytes, None, total_bytes, None, num_pieces=500)
     rows = whole.total(rows_of_each_piece)          # (1 + DRAWS,): the estimate, then its bootstrap draws
-    print(interval(rows, whole.num))                # Estimate(value=..., low=..., high=...)
+    interval(rows, whole.num)                       # Estimate(value=..., low=..., high=...)
 
 A total is the whole's bytes times what a byte of the sample has (the ratio estimator, Cochran 1977, chapter 6); where
 the source knows its rows, times the whole's rows instead if that explains the pieces better. Every quantity is carried
@@ -18,7 +18,6 @@ machine, another load on this one, or a store that is slower tomorrow.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.9  # of the intervals
+UPPER = (1 + LEVEL) / 2  # the share of chances below an interval's end
 DRAWS = 400
+MOST_LOG = 3.0  # of the logarithm of how many times more: twenty
+ROUNDING = 1e-6  # of a number that is known exactly, after some products
 UNKNOWN = 2.0  # one piece has no spread to see: its interval is from half to twice
 
 
@@ -43,14 +45,7 @@ class Estimate:
         return cls(value, value, value)
 
     def __contains__(self, real: float) -> bool:
-        return self.low <= real <= self.high
-
-    def to_json(self) -> list[float]:
-        return [self.value, self.low, self.high]
-
-    @classmethod
-    def from_json(cls, numbers: Sequence[float]) -> "Estimate":
-        return cls(*numbers)
+        return self.low * (1 - ROUNDING) <= real <= self.high * (1 + ROUNDING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,42 +112,44 @@ class Whole:
         return float(np.sqrt(np.mean((y - x * y.sum() / max(x.sum(), 1e-12)) ** 2)) / max(y.mean(), 1e-12))
 
 
-def interval(
-    values: Floats, num: int, *, share: float = 0.0, seen: float | None = None, among: float = 0.0
-) -> Estimate:
+def interval(values: Floats, num: int, *, share: float = 0.0) -> Estimate:
     """Return the estimate with the 90 % interval of its draws.
 
     Args:
         values: (1 + DRAWS,) the estimate and its draws.
         num: pieces it is from.
         share: of the whole that was seen; at 1 nothing is left to chance.
-        seen: for a count, how many the sample had: the interval is at least as wide as a Poisson count's, or,
-            `among` so many of which each might have been one, about as a binomial's.
     """
-    from scipy.stats import chi2, norm, t
+    from scipy.stats import norm, t
 
     value = float(values[0])
     if share >= 1:
         return Estimate.exactly(value)
     if num < 2:
-        low, high = value / UNKNOWN, value * UNKNOWN
-    else:
-        tail = (1 - LEVEL) / 2
-        wider = float(t.ppf(1 - tail, num - 1) / norm.ppf(1 - tail))
-        draws = values[1:][np.isfinite(values[1:])]
-        lower, upper = np.quantile(draws, [tail, 1 - tail]) if len(draws) else (value, value)
-        low, high = value - wider * max(value - lower, 0.0), value + wider * max(upper - value, 0.0)
-    if seen is not None:
-        tail = (1 - LEVEL) / 2
-        least = float(chi2.ppf(tail, 2 * seen)) / 2 if seen else 0.0
-        most = float(chi2.ppf(1 - tail, 2 * seen + 2)) / 2
-        each = value / seen if seen else 1 / max(share, 1e-9)
-        left = np.sqrt((1 - share) * (1 - min(seen / among, 1.0) if among else 1.0))
-        low = min(low, value - left * (value - least * each))
-        high = max(high, value + left * (most * each - value))
+        return Estimate(value, value / UNKNOWN, value * UNKNOWN)
+    wider = float(t.ppf(UPPER, num - 1) / norm.ppf(UPPER))
+    draws = values[1:][np.isfinite(values[1:])]
+    lower, upper = np.quantile(draws, [1 - UPPER, UPPER]) if len(draws) else (value, value)
+    low, high = value - wider * max(value - lower, 0.0), value + wider * max(upper - value, 0.0)
+    if value > 0 and len(draws):  # few rich pieces are rather missed than met: the upper end is as of a log-normal mean
+        high = max(high, value * float(np.exp(min(t.ppf(UPPER, num - 1) * draws.std() / value, MOST_LOG))))
     return Estimate(value, max(low, 0.0), high)
 
 
-def spread(units: Any) -> Floats:
-    """Return a number as an estimate with no spread, to add to others."""
-    return np.full(1 + DRAWS, float(units))
+def count_interval(values: Floats, num: int, *, share: float, seen: float, among: float) -> Estimate:
+    """Return the interval of a count: at least as wide as a Poisson count's, or about as a binomial's.
+
+    Args:
+        seen: how many the sample had, `among` so many of which each might have been one.
+    """
+    from scipy.stats import chi2
+
+    found = interval(values, num, share=share)
+    if share >= 1:
+        return found
+    least = float(chi2.ppf(1 - UPPER, 2 * seen)) / 2 if seen else 0.0  # Garwood 1936
+    most = float(chi2.ppf(UPPER, 2 * seen + 2)) / 2
+    each = found.value / seen if seen else 1 / share
+    left = float(np.sqrt((1 - share) * (1 - min(seen / among, 1.0) if among else 1.0)))
+    low, high = found.value - left * (found.value - least * each), found.value + left * (most * each - found.value)
+    return Estimate(found.value, max(min(found.low, low), 0.0), max(found.high, high))

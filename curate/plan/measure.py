@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from curate.corpus import DROPPED, QUARANTINE, Corpus, is_shard, open_parquet, read_receipt
 from curate.progress.log import ENDING, LOG, LoggedRun, read_log
@@ -55,6 +55,16 @@ class Unit:
     parts: dict[str, Part] = field(default_factory=dict)
 
 
+class First(NamedTuple):
+    """What the first batch of a part took; where nobody looked inside a split, the split, of `size` bytes."""
+
+    worker: str
+    split: str
+    part: str
+    seconds: float
+    size: int
+
+
 @dataclass
 class Step:
     """One folder that the command writes.
@@ -63,7 +73,7 @@ class Step:
         name: below the command's OUT; "" for OUT itself.
         verb: run, dedup, tokenize, ...; "" where no log tells.
         units: by the name of the split.
-        phases: seconds of what is not done by split.
+        phases: seconds of what is not done by split; `phases_cpu` of processors.
         loose: bytes of Parquet files that belong to no split, and the rows in them.
         fixed: bytes of other files: a tokenizer, benchmarks, a card.
         seconds: from the log's start to its end, of all tries together.
@@ -74,6 +84,7 @@ class Step:
     verb: str = ""
     units: dict[str, Unit] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
+    phases_cpu: float = 0.0
     loose: int = 0
     loose_rows: int = 0
     fixed: int = 0
@@ -86,7 +97,7 @@ class Step:
     ray: str | None = None
     machine: tuple[str, int] = ("", 0)  # host, processors
     tries: int = 0
-    firsts: list[tuple[str, str, str, float]] = field(default_factory=list)  # worker, split, part, its first batch's s
+    firsts: list["First"] = field(default_factory=list)
 
     def total(self, what: str) -> float:
         """Return the sum of one number over the splits."""
@@ -208,15 +219,17 @@ def _time(step: Step, logged: LoggedRun) -> None:
 def _spend(step: Step, line: Mapping[str, Any]) -> None:
     step.peak_bytes = max(step.peak_bytes, line.get("peak_bytes") or 0)
     if line["name"] not in step.units:
+        step.phases_cpu += line.get("cpu_seconds") or 0.0
         return
     unit = step.units[line["name"]]
     unit.seconds += line.get("seconds") or 0.0
     unit.cpu_seconds += line.get("cpu_seconds") or 0.0
     parts = [part for part in _named(line) if part[1]]
     if not parts:  # nobody looked inside
-        step.firsts.append((line.get("worker", ""), line["name"], line.get("phase", ""), line.get("seconds") or 0.0))
+        seconds, size = line.get("seconds") or 0.0, max(line.get("bytes") or 1, 1)
+        step.firsts.append(First(line.get("worker", ""), line["name"], line.get("phase", ""), seconds, size))
     for name, seconds, cpu_seconds, rows, num_bytes, first in parts:
-        step.firsts.append((line.get("worker", ""), line["name"], name, first))
+        step.firsts.append(First(line.get("worker", ""), line["name"], name, first, 1))
         part = unit.parts.setdefault(name, Part())
         part.seconds, part.cpu_seconds = part.seconds + seconds, part.cpu_seconds + cpu_seconds
         part.rows, part.num_bytes = part.rows + rows, part.num_bytes + num_bytes
@@ -237,17 +250,17 @@ def _find_starts(step: Step) -> None:
     The first batch of each part is held against the first batches of the splits that came later.
     """
     opened: dict[str, str] = {}  # worker -> its first split
-    for worker, split, _, _ in step.firsts:
-        opened.setdefault(worker, split)
-    usual: dict[str, list[float]] = {}
-    for worker, split, part, seconds in step.firsts:
-        if opened[worker] != split:
-            usual.setdefault(part, []).append(seconds)
-    for worker, split, part, seconds in step.firsts:
-        if opened[worker] == split and part in usual:
-            more = seconds - median(usual[part])
-            if more > max(LEAST_START_S, median(usual[part])):
-                step.units[split].start_seconds += more
+    for first in step.firsts:
+        opened.setdefault(first.worker, first.split)
+    usual: dict[str, list[float]] = {}  # part -> seconds, for a byte where splits are compared
+    for first in step.firsts:
+        if opened[first.worker] != first.split:
+            usual.setdefault(first.part, []).append(first.seconds / first.size)
+    for first in step.firsts:
+        if opened[first.worker] == first.split and first.part in usual:
+            expected = median(usual[first.part]) * first.size
+            if first.seconds - expected > max(LEAST_START_S, expected):
+                step.units[first.split].start_seconds += first.seconds - expected
 
 
 def _in_turn(step: Step) -> None:

@@ -12,6 +12,7 @@ from curate.plan.measure import RANGE, Step, Unit
 
 COUNTS = ("rows_in", "rows_out", "quarantined", "text_in", "text_out", "tokens")
 COSTS = ("evidence", "seconds", "cpu_seconds")  # of which a split that holds nothing has some
+MOST_TINY = 0.5  # a tiny piece of half a piece tells nothing of an empty one
 GROUPED = "documents are put together from many splits, so the whole has fewer and larger ones than this"
 ADDED = (*COUNTS, *COSTS, "disk", "around", "start_seconds")
 
@@ -36,14 +37,20 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def numbers_of(step: Step, drawn: Drawn, whole: Whole) -> Numbers:
-    """Extrapolate one step's totals by what its pieces had."""
+def numbers_of(step: Step, drawn: Drawn, whole: Whole, tiny_share: float) -> Numbers:
+    """Extrapolate one step's totals by what its pieces had.
+
+    Args:
+        tiny_share: what a tiny piece holds of what others do.
+    """
     pieces, tiny = by_piece(step, drawn.pieces), by_piece(step, drawn.tiny)
     values = {what: whole.total([getattr(unit, what) for unit in pieces]) for what in COUNTS}
     cpu_share = min(step.total("cpu_seconds") / max(step.total("seconds"), 1e-9), 1.0)
     start = {"seconds": 1.0, "cpu_seconds": cpu_share}  # of the seconds that loading took
-    bare = {what: _median([_without(unit, what, start) for unit in tiny]) for what in COSTS}
-    above = {what: [max(_without(unit, what, start) - bare[what], 0.0) for unit in pieces] for what in COSTS}
+    costs = {what: [_without(unit, what, start) for unit in pieces] for what in COSTS}
+    tinies = {what: [_without(unit, what, start) for unit in tiny] for what in COSTS}
+    bare = {what: bare_of(costs[what], tinies[what], tiny_share) for what in COSTS}
+    above = {what: [max(cost - bare[what], 0.0) for cost in costs[what]] for what in COSTS}
     values |= {what: whole.total(above[what]) + bare[what] * len(drawn.splits) for what in COSTS}
     values["rows_out"] = values["rows_out"] + step.loose_rows / drawn.share
     values["disk"] = whole.total([unit.disk - unit.around for unit in pieces]) + step.loose / drawn.share + step.fixed
@@ -54,6 +61,21 @@ def numbers_of(step: Step, drawn: Drawn, whole: Whole) -> Numbers:
     seen = {what: float(sum(getattr(unit, what) for unit in pieces)) for what in COUNTS}
     notes = (GROUPED,) if step.loose else ()
     return Numbers(step, values, seen, bare, np.array(above["seconds"]) / np.maximum(whole.sizes[0], 1), notes)
+
+
+def tiny_share(step: Step, drawn: Drawn) -> float:
+    """Return what a tiny piece holds of what others do, in documents of the first step."""
+    pieces, tiny = by_piece(step, drawn.pieces), by_piece(step, drawn.tiny)
+    rows = float(np.mean([unit.rows_in for unit in pieces])) if pieces else 0.0
+    return float(np.mean([unit.rows_in for unit in tiny])) / rows if tiny and rows else 0.0
+
+
+def bare_of(costs: Sequence[float], tinies: Sequence[float], tiny_share: float) -> float:
+    """Return what a split costs that holds nothing: where the line through pieces and tiny ones begins."""
+    if not tinies or tiny_share > MOST_TINY:
+        return 0.0
+    tiny = float(np.median(tinies))
+    return max(tiny - (float(np.mean(costs)) - tiny) * tiny_share / (1 - tiny_share), 0.0)
 
 
 def _around(pieces: Sequence[Unit], rows: Floats, num_splits: int) -> Floats:
@@ -82,7 +104,3 @@ def piece_of(name: str, pieces: Mapping[str, int]) -> int | None:
 
 def _without(unit: Unit, what: str, start: Mapping[str, float]) -> float:
     return float(getattr(unit, what) - start.get(what, 0.0) * unit.start_seconds)
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(np.median(values)) if values else 0.0

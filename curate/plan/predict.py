@@ -1,7 +1,7 @@
 """What the whole run will take, from a rehearsal on a sample of its input.
 
 Of each step that is work by split, three things are told apart: what a new process pays (loading models and compiled
-kernels), what a split pays however little it holds (from pieces of a few rows), and what a byte or a row of the input
+kernels), what a split pays however little it holds (from pieces of some rows), and what a byte or a row of the input
 pays (the rest, by the ratio estimators of `curate.plan.fit`). Deduplication has numbers of its own
 (`curate.plan.whole_dedup`), and what comes after it is less by as much.
 
@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from curate.plan.draw import Drawn
-from curate.plan.fit import DRAWS, Estimate, Floats, Whole, interval
+from curate.plan.fit import DRAWS, Estimate, Floats, Whole, count_interval, interval
 from curate.plan.measure import Step
-from curate.plan.numbers import Numbers, numbers_of
+from curate.plan.numbers import Numbers, numbers_of, tiny_share
 from curate.plan.result import Part, StepPlan
 from curate.plan.schedule import makespan
 from curate.plan.whole_dedup import deduplicated, stays
@@ -34,8 +34,9 @@ def predict(steps: Sequence[Step], folder: str, drawn: Drawn, whole: Whole, work
         workers: the number that is planned for, first, and others to tell the wall time for.
     """
     factor, found = np.ones(1 + DRAWS), []
+    share = tiny_share(steps[0], drawn) if steps else 0.0
     for step in steps:
-        numbers = numbers_of(step, drawn, whole)
+        numbers = numbers_of(step, drawn, whole, share)
         numbers = replace(numbers, values={name: value * factor for name, value in numbers.values.items()})
         if step.verb == "dedup":
             less = stays(f"{folder}/{step.name}".rstrip("/"), drawn, whole.seed)
@@ -50,9 +51,10 @@ def _conclude(numbers: Numbers, drawn: Drawn, whole: Whole, workers: Sequence[in
     share = 1.0 if whole.is_all else drawn.share
 
     def told(what: str) -> Estimate:
-        """Rows are counts of what is rare or not; what was seen of the whole is known."""
-        seen = numbers.seen[what] if what in ("rows_out", "quarantined") and step.verb != "dedup" else None
-        return interval(values[what], whole.num, share=share, seen=seen, among=numbers.seen["rows_in"])
+        if step.verb == "dedup" or what not in ("rows_out", "quarantined"):
+            return interval(values[what], whole.num, share=share)
+        seen, among = numbers.seen[what], numbers.seen["rows_in"]
+        return count_interval(values[what], whole.num, share=share, seen=seen, among=among)
 
     rows_out = told("rows_out")
     together = values.get("together", np.zeros(1 + DRAWS))

@@ -96,10 +96,11 @@ def _manifest(source: str, kind: str | None, drawn: Drawn, scratch: Path) -> str
     """Write the sample of one source down under a name that tells it from others, and return its path."""
     path = source if "://" in source else str(Path(source).resolve())
     splits = (*drawn.pieces, *drawn.tiny)
-    mark = blake2b(repr((path, kind, splits)).encode(), digest_size=6).hexdigest()
+    skips = {split.name: drawn.skips[split.name] for split in splits if split.name in drawn.skips}
+    mark = blake2b(repr((path, kind, splits, skips)).encode(), digest_size=6).hexdigest()
     (scratch / mark).mkdir(exist_ok=True)
     name = scratch / mark / f"{Path(source).name}{ENDING}"
-    write_chosen(str(name), path, kind, splits)
+    write_chosen(str(name), path, kind, splits, skips)
     return str(name)
 
 

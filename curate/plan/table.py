@@ -158,4 +158,4 @@ def hours(number: float) -> str:
 
 
 def money(number: float) -> str:
-    return f"{number:,.2f}"
+    return f"{number:,.2f}" if number >= 1 else f"{number:.2g}"

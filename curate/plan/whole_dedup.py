@@ -61,7 +61,8 @@ def deduplicated(numbers: Numbers, less: Floats) -> Numbers:
     values["evidence"] = values["evidence"] * np.where(left > 0, leaving / np.where(left > 0, left, 1), 1.0)
     values["disk"] = kept * less + values["evidence"]
     values["together"] = sum(step.phases.values()) + _more_seconds(numbers)
-    values["cpu_seconds"] = values["cpu_seconds"] + values["together"]
+    at_work = min(step.phases_cpu / max(sum(step.phases.values()), 1e-9), 1.0)  # the rest is waiting
+    values["cpu_seconds"] = values["cpu_seconds"] + at_work * values["together"]
     note = f"{less[0]:.1%} of what a sum of samples would keep stays: near-copies find each other in the whole"
     return replace(numbers, values=values, notes=(note,) if less[0] < 0.9995 else ())
 

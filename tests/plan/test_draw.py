@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.corpus import Corpus, Split, write_corpus
+from curate.corpus import Corpus, Split, read_split, write_corpus
 from curate.document import WEB, Batch
-from curate.plan.draw import LEAST, choose, draw
+from curate.plan.draw import LEAST, choose, draw, finer, windows
+from curate.readers.chosen import Chosen
 from curate.readers.jsonl import Jsonl
 
 
@@ -36,9 +37,9 @@ def numbers(pieces: tuple[Split, ...]) -> list[int]:
     return sorted(int(piece.name) for piece in pieces)
 
 
-def test_a_tenth_of_a_hundred_files_is_one_of_every_ten() -> None:
+def test_a_tenth_of_a_hundred_files_is_five_of_each_half() -> None:
     drawn = draw(Files((1000,) * 100), share=0.1, seed=3)
-    assert [at // 10 for at in numbers(drawn.pieces)] == list(range(10))
+    assert [at // 50 for at in numbers(drawn.pieces)] == [0] * 5 + [1] * 5
     assert drawn.share == pytest.approx(0.1)
     assert drawn.num_pieces == len(drawn.splits) == 100
 
@@ -62,9 +63,9 @@ def test_eight_pieces_are_taken_however_small_the_share() -> None:
 
 def test_tiny_pieces_are_not_in_the_sample_and_hold_a_few_rows() -> None:
     drawn = draw(Files((1000,) * 20), share=0.5)
-    assert len(drawn.tiny) == 3
+    assert len(drawn.tiny) == 4
     assert not set(numbers(drawn.tiny)) & set(numbers(drawn.pieces))
-    assert {piece.limit for piece in drawn.tiny} == {4}
+    assert {piece.limit for piece in drawn.tiny} == {16}
     assert draw(Files((1000,) * 20), share=1.0).tiny == ()
 
 
@@ -75,6 +76,27 @@ def test_one_large_file_of_lines_is_cut_finer_than_a_run_would(tmp_path: Path) -
     assert drawn.num_pieces == 21  # of 2^20 bytes, the least
     assert len(drawn.pieces) == LEAST
     assert drawn.total_bytes == 21_000_000
+
+
+def test_parquet_is_cut_by_rows_and_all_windows_together_are_the_whole(tmp_path: Path) -> None:
+    rows = pa.record_batch({"text": ["some words"] * 10_000, "id": [str(at) for at in range(10_000)]})
+    source = write_corpus(tmp_path, [rows])  # three row groups of at most 4,096 rows, one split
+    drawn = draw(source, share=0.1)
+    assert drawn.num_pieces == 156  # windows of 64 or 65 rows, of each group as many as it holds
+    assert len(drawn.pieces) == 16
+    assert {piece.limit for piece in drawn.pieces} <= {64, 65}
+    pieces, skips = windows(finer(source, 1).splits(), 1)
+    everything = Chosen("", source, tuple(pieces), tuple(skips.items()))
+    ids = [row for split in pieces for batch in read_split(everything, split) for row in batch["id"].to_pylist()]
+    assert ids == [str(at) for at in range(10_000)]
+
+
+def test_many_files_are_taken_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for at in range(60):
+        write_corpus(folder / f"{at:02}", [pa.record_batch({"text": ["some words"] * 200, "id": ["a"] * 200})])
+    assert draw(Corpus(folder), share=0.9).num_pieces == 60
+    assert draw(Corpus(folder), share=0.1).num_pieces == 180  # of 66 or 67 rows
 
 
 def test_a_corpus_tells_its_rows_and_a_limited_run_reads_its_first_splits(tmp_path: Path, pages: pa.Table) -> None:

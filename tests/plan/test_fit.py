@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from curate.plan.fit import DRAWS, Estimate, Whole, interval
+from curate.plan.fit import DRAWS, Estimate, Whole, count_interval, interval
 
 
 def test_a_total_is_the_bytes_of_the_whole_times_what_a_byte_has() -> None:
@@ -43,13 +43,18 @@ def test_one_piece_is_told_as_a_guess() -> None:
 
 def test_a_rare_thing_has_the_interval_of_its_count() -> None:
     # none of a tenth: up to 3.0 (Poisson, 95 %) could have been, thirty in the whole
-    none = interval(np.zeros(1 + DRAWS), 8, share=0.1, seen=0)
+    none = count_interval(np.zeros(1 + DRAWS), 8, share=0.1, seen=0, among=1e9)
     assert none.value == 0
     assert none.high == pytest.approx(3.0 / 0.1 * np.sqrt(0.9), rel=0.01)
     # four of a tenth: 1.37 to 9.15 (Garwood), so far from 40 as the rest of the whole can make it
-    four = interval(np.full(1 + DRAWS, 40.0), 8, share=0.1, seen=4)
+    four = count_interval(np.full(1 + DRAWS, 40.0), 8, share=0.1, seen=4, among=1e9)
     assert four.low == pytest.approx(40 - np.sqrt(0.9) * (40 - 13.7), rel=0.01)
     assert four.high == pytest.approx(40 + np.sqrt(0.9) * (91.5 - 40), rel=0.01)
+
+
+def test_what_all_documents_do_is_no_matter_of_counting() -> None:
+    found = count_interval(np.full(1 + DRAWS, 40.0), 8, share=0.1, seen=4, among=4)
+    assert (found.low, found.high) == (40.0, 40.0)
 
 
 @pytest.mark.parametrize(("num", "skew"), [(8, 0.3), (20, 0.3), (20, 1.0)])

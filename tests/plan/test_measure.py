@@ -9,7 +9,7 @@ import pytest
 from curate.corpus import ShardWriter
 from curate.plan.fit import Whole
 from curate.plan.measure import measure
-from curate.plan.numbers import numbers_of
+from curate.plan.numbers import bare_of, numbers_of
 from curate.plan.predict import predict
 from curate.plan.result import Part
 from tests.plan.made import drawn_of, shard, split_line, write_log
@@ -68,6 +68,24 @@ def test_a_slower_first_batch_is_not_taken_for_loading(tmp_path: Path) -> None:
     assert measure(str(tmp_path))[0].total("start_seconds") == 0
 
 
+def test_where_nobody_looked_inside_splits_are_compared_by_their_bytes(tmp_path: Path) -> None:
+    """The first took 9 s for 300 bytes, the others 2 s for 200 and 3 s for 300: 6 s are the process's."""
+    lines = []
+    for name, seconds, size in (("a", 9.0, 300), ("b", 2.0, 200), ("c", 3.0, 300)):
+        shard(tmp_path, name, rows=(10, 5), text=(10, 5))
+        lines.append(split_line(name, seconds) | {"bytes": size})
+    write_log(tmp_path, lines, 14.0)
+    assert [unit.start_seconds for unit in measure(str(tmp_path))[0].units.values()] == pytest.approx([6.0, 0, 0])
+
+
+def test_small_shards_put_in_place_together_do_not_count_their_wait_each(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shard(tmp_path, name, rows=(10, 5), text=(10, 5))
+    write_log(tmp_path, [split_line("a", 3.0), split_line("b", 1.0)], 2.0)
+    (step,) = measure(str(tmp_path))
+    assert [unit.seconds for unit in step.units.values()] == [1.5, 0.5]
+
+
 def test_phases_without_splits_are_told_apart(tmp_path: Path) -> None:
     shard(tmp_path, "a", rows=(10, 8), text=(10, 8))
     lines = [split_line("a", 2.0) | {"phase": "signing"}, split_line("ranking 0", 0.5) | {"phase": "ranking"}]
@@ -86,18 +104,19 @@ def test_a_folder_without_a_log_still_tells_what_it_holds(tmp_path: Path) -> Non
 
 
 def test_a_plan_by_hand(tmp_path: Path) -> None:
-    """Two pieces of 100 and 300 bytes and one of three rows, of a whole of ten splits and 4,000 bytes.
+    """Two pieces of 100 and 300 bytes and an empty one, of a whole of ten splits and 4,000 bytes.
 
     A split that holds nothing took 0.5 s. So the pieces' bytes took (2.5 - 0.5) + (6.5 - 0.5) = 8 s, 0.02 s each; the
     whole's take 80 s, and its ten splits 5 s. Of 40 documents in the pieces 10 stay: of the whole's 400, 100.
     """
-    for name, seconds, rows in (("a", 2.5, (10, 2)), ("b", 6.5, (30, 8)), ("t", 0.5, (3, 0))):
+    for name, seconds, rows in (("a", 2.5, (10, 2)), ("b", 6.5, (30, 8)), ("t", 0.5, (0, 0))):
         shard(tmp_path, name, rows=rows, text=(rows[0] * 10, rows[1] * 10))
-        write_log(tmp_path, [split_line(name, seconds)], seconds)
+        parts = [["Keep", seconds, seconds, rows[0], rows[0] * 10, 0.4]]
+        write_log(tmp_path, [split_line(name, seconds, parts)], seconds)
     drawn = drawn_of({"a": 100, "b": 300}, tiny=["t"], num_splits=10, total_bytes=4000)
     whole = Whole.of([100, 300], None, 4000, None, num_pieces=20)
     steps = measure(str(tmp_path), footers=True)
-    values = numbers_of(steps[0], drawn, whole).values
+    values = numbers_of(steps[0], drawn, whole, 0.0).values
     assert values["seconds"][0] == pytest.approx(85)
     assert (values["rows_in"][0], values["rows_out"][0], values["text_out"][0]) == pytest.approx((400, 100, 1000))
     (step,) = predict(steps, str(tmp_path), drawn, whole, (1, 5))
@@ -107,6 +126,14 @@ def test_a_plan_by_hand(tmp_path: Path) -> None:
     # ten equal splits by five workers, none of which is quicker than the half that a fifth of two is
     assert 85 / 5 <= step.walls[5] <= 85 / 5 * 1.5
     assert step.longest == pytest.approx(8.5)
+
+
+def test_an_empty_split_is_where_the_line_through_small_and_large_ones_begins() -> None:
+    """Pieces take 5 s, tiny ones of a fifth of them 1.8 s: 0.8 s for each fifth, and 1 s whatever is in them."""
+    assert bare_of([4.0, 6.0], [1.8, 1.7, 9.0], 0.2) == pytest.approx(1.0)
+    assert bare_of([4.0, 6.0], [], 0.0) == 0
+    assert bare_of([4.0, 6.0], [0.1], 0.2) == 0  # never less than nothing
+    assert bare_of([4.0, 6.0], [4.0], 0.8) == 0  # a tiny piece that is none
 
 
 def test_the_parts_of_a_step_tell_seconds_for_a_mb_and_a_document(tmp_path: Path) -> None:

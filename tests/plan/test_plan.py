@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -25,6 +26,20 @@ from tests.plan.made import split_line, write_log
 RULES = """
 from curate.stage import Rule
 RULES = (Rule("stars", at_least=5, source="half of them"),)
+"""
+
+PIPELINE = """
+from curate.corpus import Corpus
+from curate.dedup import dedup
+from curate.readers import open_source
+from curate.run import run
+from curate.stage import Keep, Rule
+
+
+def small(*, source: str, output: str, teacher: str | None = None, num_labels: int = 50) -> None:
+    assert teacher is None  # a rehearsal asks nobody
+    run((Keep((Rule("stars", at_least=5),)),), open_source(source), f"{output}/1-clean")
+    dedup(Corpus(f"{output}/1-clean"), f"{output}/2-unique")
 """
 
 
@@ -166,6 +181,44 @@ def test_a_teachers_bill_is_told_without_asking_it(docs: Path, tmp_path: Path) -
     assert found.teaching.money.value == pytest.approx((tokens * 0.5 + 12_000 * 2) / 1e6)
     assert found.wall == Estimate.exactly(120.0)
     assert "money for the teacher" in table(found)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipeline_is_planned_with_what_its_teacher_and_its_copies_cost(tmp_path: Path) -> None:
+    """Eight hundred documents, 400 with five stars; 100 of these have one copy each, twenty shards away: 300 stay."""
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"w{word}" for word in random.integers(0, 10**6, 60)) for _ in range(800)]
+    for at in range(0, 400, 4):  # shards 0 to 19, at 20 documents; those at 4, 8, 16, ... have stars or have none
+        texts[at + 1 + 400] = texts[at + 1]
+    for shard in range(40):
+        rows = range(shard * 20, shard * 20 + 20)
+        stars = pa.array([at % 2 * 5 for at in rows], pa.int64())
+        ids = [f"{at:03}" for at in rows]
+        batch = pa.record_batch({"text": [texts[at] for at in rows], "id": ids, "stars": stars})
+        write_corpus(tmp_path / "docs" / f"{shard:02}", [batch])
+    (tmp_path / "small.py").write_text(PIPELINE)
+    words = [
+        f"{tmp_path}/small.py",
+        "--source",
+        f"{tmp_path}/docs",
+        "--output",
+        f"{tmp_path}/out",
+        "--teacher",
+        "http://x",
+    ]
+    found = plan(parse(words, app), share=0.4, prices={"input": 1.0, "cpu": 0.1})
+    assert [step.name for step in found.steps] == ["1-clean", "2-unique"]
+    clean, unique = found.steps
+    assert clean.rows_out.value == pytest.approx(400)
+    assert unique.rows_in.value == pytest.approx(400)
+    assert 300 in unique.rows_out
+    assert 300 <= unique.rows_out.value < 400 - 100 * 0.4**2  # more leave than a sum over samples says
+    assert found.teaching is not None
+    assert found.teaching.documents == 50
+    assert found.teaching.money is not None
+    assert found.money is not None
+    assert any("the teacher was not asked" in note for note in found.notes)
+    assert "2-unique" in table(found)
     assert not (tmp_path / "out").exists()
 
 
