@@ -147,11 +147,12 @@ def _unexamined(out: str) -> dict[str, int]:
 def _columns(out: str, name: str) -> Iterator[pa.Array]:
     """Yield the batches of one column of the documents kept and dropped; none where no run wrote it."""
     for folder in (out, f"{out}/{DROPPED}"):
+        corpus = Corpus(folder)
         try:
-            corpus = Corpus(folder)
+            known = name in corpus.schema.names
         except FileNotFoundError:
             continue
-        if name in corpus.schema.names:
+        if known:
             for batch in corpus.batches([name]):
                 yield batch[name]
 
