@@ -29,6 +29,7 @@ check: setup       ## style and types
 bench: setup       ## ours beside the peers; each prints its own table (CORPUS: a Parquet file with a text column)
 	@test -n "$(CORPUS)" || { echo "say which documents: make bench CORPUS=pages.parquet"; exit 2; }
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/many_splits.py --splits 10000
 	$(BIN)/python benchmarks/signals.py $(CORPUS)
 	$(BIN)/python benchmarks/more_signals.py pii $(CORPUS)
 	$(BIN)/python benchmarks/dedup.py $(CORPUS)

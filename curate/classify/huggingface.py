@@ -114,6 +114,8 @@ def load(path: str) -> Scorer:
         dtype = torch.bfloat16 if on_gpu else torch.float32
         model = AutoModelForSequenceClassification.from_pretrained(path, dtype=dtype).eval()
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
+            raise  # the machine's fault, such as a full disk: neither the model's nor a document's
         first = str(error).strip().split("\n")[0]
         raise ValueError(
             f"the Hugging Face classifier {path!r} cannot be loaded: {first} Give a folder that holds config.json, the "

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from curate.train.checkpoint import sync
-
 Track = Literal["trackio", "wandb"]
 PROGRESS_SECONDS = 10.0
 LOG, EVALUATIONS = "log.jsonl", "evaluations.jsonl"
@@ -110,6 +108,8 @@ def forget_after(file: Path, step: int) -> None:
         if number >= step + (file.name == EVALUATIONS):
             break
         kept.append(line + "\n")
+    from curate.train.checkpoint import sync  # which loads torch, and a report reads logs without it
+
     partial = file.with_name(f".{file.name}.tmp")
     partial.write_text("".join(kept), encoding="utf-8")
     sync(partial)
