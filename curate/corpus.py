@@ -421,10 +421,17 @@ class open_parquet:  # noqa: N801  reads like open()
 
 
 def read_receipt(path: str) -> dict[str, Any] | None:
-    """Return the receipt in a shard's footer, None if it has none."""
+    """Return the receipt in a shard's footer, None if it has none.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     with open_parquet(path) as file:
         found = (file.metadata.metadata or {}).get(RECEIPT_KEY)
-    return None if found is None else dict(json.loads(found))
+    try:
+        return None if found is None else dict(json.loads(found))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: its receipt cannot be read ({error}); delete it and run again") from error
 
 
 def is_shard(relative: str) -> bool:

@@ -13,59 +13,31 @@ with its bounds and source, and the stage that first gave each column. To resume
 whose shard is there. Kill a run anywhere, start it again with any number of workers, and the same bytes come out.
 """
 
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import chain, islice, pairwise
-from typing import Any, NamedTuple
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from itertools import chain, pairwise
+from typing import Any
 
 import curate.cluster as cluster
-from curate.corpus import (
-    DROPPED,
-    QUARANTINE,
-    Corpus,
-    ShardWriter,
-    Source,
-    Split,
-    limited,
-    read_receipt,
-    read_split,
-    shard_name,
-    sweep,
+from curate.corpus import QUARANTINE, Corpus, Source, Split, limited, shard_name, sweep
+from curate.progress import Failure, Meter, Progress, RunLog
+from curate.shards import (
+    Outcome,
+    Plan,
+    begin_shards,
+    find_shards,
+    finish_shards,
+    first_on_gpu,
+    make_shards,
+    receipt_of,
+    schemas,
+    step_names,
 )
-from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch, text_bytes, with_columns
-from curate.progress import Failure, Meter, Progress, RunLog, Spent
-from curate.stage import Rule, Stage, stage_name
-from curate.storage import info
+from curate.stage import Stage
 from curate.tally import Tally
 
-FORMAT = 3  # of receipts and shards; raised when the same stages would give other bytes
-KINDS = ("kept", "dropped", "quarantine")
-POISON_SHARE, POISON_ROWS = (
-    0.01,
-    10,
-)  # more quarantined records than both of these is a fault of the run, not of records
-AT_ONCE, AT_ONCE_BYTES, AT_ONCE_S = 64, 2**23, 0.5  # shards put in place together: 64 take as long as two one by one
+POISON_SHARE, POISON_ROWS = 0.01, 10  # more records in quarantine than both is a fault of the run, not of records
 WHERE_MEMORY_ENDS = "If memory ran out, give --workers fewer at a time, or nodes with more, and run again"
-MACHINE_FAULTS = (MemoryError, OSError, ImportError)  # never a record's fault
-
-OnStart = Callable[[Split, Meter], None]
-
-
-class Schemas(NamedTuple):
-    """Columns of the rows that stay and of those that leave, and where they come from."""
-
-    kept: pa.Schema
-    dropped: pa.Schema
-    quarantine: pa.Schema
-    since: dict[str, int]  # column -> the step (1 is the first stage) that gave it first; the input's are not here
 
 
 class RunError(RuntimeError):
@@ -84,36 +56,6 @@ class RunError(RuntimeError):
         self.tally = tally
         self.failures = dict(failures or {})
         self.log = log
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that one unit of work needs, and what makes its result what it is."""
-
-    stages: tuple[Stage, ...]
-    source: Source
-    out: str
-    keep_text: bool
-
-    def recipe(self) -> dict[str, Any]:
-        stages = [stage_name(stage) for stage in self.stages]
-        return {"format": FORMAT, "stages": stages, "keep_text": self.keep_text}
-
-    def rules(self) -> list[dict[str, Any]]:
-        """Return every rule with the step that holds documents against it: what a stage shows in `rules`."""
-        shown = [(step, getattr(stage, "rules", ())) for step, stage in enumerate(self.stages, start=1)]
-        return [{"step": step, **asdict(rule)} for step, rules in shown for rule in rules if isinstance(rule, Rule)]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one split: its tally, or its failure; and what it took, which is for the log alone."""
-
-    tally: Tally | None
-    failure: Failure | None = None
-    resumed: bool = False
-    spent: Spent | None = None
-    bytes_out: int = 0  # of its files
 
 
 def run(
@@ -159,7 +101,7 @@ def run(
         old, new = ([split for split in splits if (split.name in there) is done] for done in (True, False))
         found = _outcomes(partial(find_shards, plan, columns, on_start=on_start), old, **engine)
         work: dict[str, Any] = {"work": partial(make_shards, plan, columns, on_start=on_start)}
-        step = _first_on_gpu(plan.stages)
+        step = first_on_gpu(plan.stages)
         if num_gpus and step is not None and not here:
             work = {"work": partial(finish_shards, plan, columns, step), "before": partial(begin_shards, plan, step)}
         made = _outcomes(splits=new, **work, **engine, num_gpus=num_gpus)
@@ -216,7 +158,7 @@ def _conclude(
     plan: Plan, num_splits: int, outcomes: Iterable[tuple[Split, Outcome]], allow_empty: bool, log: str
 ) -> Tally:
     """Add up the tallies as they come, so that a hundred thousand splits need the memory of one."""
-    total = Tally.of_steps(_step_names(plan))
+    total = Tally.of_steps(step_names(plan))
     failures: dict[str, Failure] = {}
     for split, outcome in outcomes:
         if outcome.failure is not None:
@@ -243,371 +185,6 @@ def _conclude(
     return total
 
 
-def find_shards(
-    plan: Plan, columns: Schemas, splits: Iterable[Split], on_start: OnStart | None = None
-) -> Iterator[Outcome]:
-    """Read the receipts of shards that were there when the run began, many at a time; make what has gone since."""
-    waiting = iter(splits)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while some := list(islice(waiting, AT_ONCE)):
-            for split, outcome in zip(some, pool.map(partial(_found, plan), some), strict=True):
-                yield outcome or next(make_shards(plan, columns, [split], on_start))
-
-
-def make_shards(
-    plan: Plan, columns: Schemas, splits: Iterable[Split], on_start: OnStart | None = None
-) -> Iterator[Outcome]:
-    """Do splits one by one, or find them done. A failure comes back as an outcome, so that the other splits go on."""
-    return _placed(_make_shard(plan, columns, split, on_start) for split in splits)
-
-
-def _make_shard(plan: Plan, columns: Schemas, split: Split, on_start: OnStart | None) -> "Written":
-    meter = _meter(plan)
-    done = _found(plan, split)
-    if done is not None:
-        return Written(split, done, meter)
-    if on_start is not None:
-        on_start(split, meter)
-    tally = Tally.of_steps(_step_names(plan))
-    return _write_shard(plan, columns, split, _pieces(plan, split, tally, meter), tally, meter)
-
-
-def _meter(plan: Plan) -> Meter:
-    return Meter([stage_name(stage).split("(")[0] for stage in plan.stages])
-
-
-def _placed(every: Iterable["Written"]) -> Iterator[Outcome]:
-    """Put shards in place, small ones many at a time.
-
-    A disk takes milliseconds to say that a file is safe, and an object store tens of them to take it, and little longer
-    for many than for one.
-    """
-    begun, written = time.monotonic(), list[Written]()
-    try:
-        for one in every:
-            written.append(one)
-            size = sum(one.num_bytes for one in written)
-            if len(written) == AT_ONCE or size >= AT_ONCE_BYTES or time.monotonic() > begun + AT_ONCE_S:
-                yield from _place(written)
-                begun, written = time.monotonic(), []
-        yield from _place(written)
-        written = []
-    finally:
-        for one in written:
-            one.writers.close()
-
-
-def _first_on_gpu(stages: Sequence[Stage]) -> int | None:
-    """Return the number of stages before the first that shows `on_gpu`; None if there is no such stage."""
-    return next((step for step, stage in enumerate(stages) if getattr(stage, "on_gpu", False)), None)
-
-
-def begin_shards(plan: Plan, step: int, splits: Iterable[Split]) -> Iterator["Begun"]:
-    """Read splits and pass them through the first `step` stages; hold what comes of it, in memory."""
-    for split in splits:
-        meter = _meter(plan)
-        done = _found(plan, split)
-        if done is not None:
-            yield Begun(split, done, meter.spent())
-            continue
-        tally = Tally.of_steps(_step_names(plan))
-        try:
-            pieces = [
-                (kind, pa.Table.from_batches([piece])) for kind, piece in _pieces(plan, split, tally, meter, stop=step)
-            ]
-            yield Begun(split, Outcome(tally), meter.spent(), pieces)
-        except Exception as error:  # noqa: BLE001  as in `_found`
-            yield Begun(split, Outcome(None, Failure.of(error, meter.doing), spent=meter.spent()), meter.spent())
-
-
-def finish_shards(plan: Plan, columns: Schemas, step: int, begun: Iterable["Begun"]) -> Iterator[Outcome]:
-    """Pass what `begin_shards` made through the stages that are left, into the very bytes of `make_shards`."""
-    return _placed(_finish_shard(plan, columns, step, one) for one in begun)
-
-
-def _finish_shard(plan: Plan, columns: Schemas, step: int, begun: "Begun") -> "Written":
-    meter = _meter(plan)
-    meter.include(begun.spent)
-    if begun.pieces is None or begun.outcome.tally is None:
-        return Written(begun.split, begun.outcome, meter)
-    pieces = _pieces_left(plan, begun, begun.outcome.tally, meter, step)
-    return _write_shard(plan, columns, begun.split, pieces, begun.outcome.tally, meter)
-
-
-def _pieces_left(plan: Plan, begun: "Begun", tally: Tally, meter: Meter, step: int) -> Iterator[tuple[str, Batch]]:
-    for kind, table in begun.pieces or ():
-        (piece,) = table.combine_chunks().to_batches()
-        if kind in KINDS:
-            yield kind, piece
-        else:
-            yield from _process(plan.stages, piece, tally, kind, meter, start=step)
-
-
-def _place(written: Sequence["Written"]) -> list[Outcome]:
-    if len(written) <= 1:
-        return [one.place() for one in written]
-    with ThreadPoolExecutor(len(written)) as pool:
-        return list(pool.map(Written.place, written))
-
-
-def _found(plan: Plan, split: Split) -> Outcome | None:
-    """Return the outcome of a finished split, or of the attempt to look; None if it is still to do."""
-    try:
-        done = _receipt(plan, split)
-    except Exception as error:  # noqa: BLE001  whatever failed, the run goes on and RunError reports it
-        return Outcome(None, Failure.of(error))
-    return None if done is None else Outcome(Tally.from_json(done["tally"]), resumed=True)
-
-
-def _receipt(plan: Plan, split: Split) -> dict[str, Any] | None:
-    """Return the receipt of a finished split; None if it is still to do.
-
-    Raises:
-        ValueError: the shard there is of other stages, or of another input.
-    """
-    path = f"{plan.out}/{split.name}.parquet"
-    if info(path) is None:
-        return None
-    found = read_receipt(path) or {}
-    made, wanted = found.get("recipe"), plan.recipe()
-    if made != wanted:
-        raise ValueError(
-            f"{path} was made by other stages; choose another output folder, or delete that one.\n"
-            f"  there: {made}\n  asked: {wanted}"
-        )
-    if found["split"] != split.identity():
-        raise ValueError(
-            f"{path} was made from another input ({found['split']}, now {split.identity()}); "
-            "choose another output folder, or delete that one"
-        )
-    return found
-
-
-@dataclass
-class Written:
-    """A split whose rows are in temporary files, which `place` makes its shard; or one that is done or has failed."""
-
-    split: Split
-    outcome: Outcome
-    meter: Meter
-    num_bytes: int = 0  # of rows written
-    receipt: dict[str, Any] = field(default_factory=dict)
-    writers: ExitStack = field(default_factory=ExitStack)  # closing it deletes what is not in place
-    shards: list[ShardWriter] = field(default_factory=list)  # the kept one last: it says that all are whole
-
-    def place(self) -> Outcome:
-        if not self.shards:
-            return self.outcome
-        try:
-            with self.meter.aside(-1), self.writers:
-                for shard in self.shards:
-                    shard.commit(self.receipt, once=True)
-        except Exception as error:  # noqa: BLE001  as in `_found`
-            return Outcome(None, Failure.of(error, self.meter.doing), spent=self.meter.spent())
-        bytes_out = sum(shard.num_bytes for shard in self.shards)
-        return replace(self.outcome, spent=self.meter.spent(), bytes_out=bytes_out)
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A split after its first stages: pieces that leave already by kind, those that go on by where they are from."""
-
-    split: Split
-    outcome: Outcome
-    spent: Spent
-    pieces: list[tuple[str, pa.Table]] | None = None  # tables, which Ray sends without what a slice was cut from
-
-
-def _write_shard(
-    plan: Plan, columns: Schemas, split: Split, pieces: Iterator[tuple[str, Batch]], tally: Tally, meter: Meter
-) -> Written:
-    with ExitStack() as writers:
-        try:
-            written = _write_pieces(plan, columns, split, pieces, tally, meter, writers)
-        except Exception as error:  # noqa: BLE001  as in `_found`
-            return Written(split, Outcome(None, Failure.of(error, meter.doing), spent=meter.spent()), meter)
-        written.writers = writers.pop_all()
-    meter.pause()
-    return written
-
-
-def _write_pieces(
-    plan: Plan,
-    columns: Schemas,
-    split: Split,
-    pieces: Iterator[tuple[str, Batch]],
-    tally: Tally,
-    meter: Meter,
-    writers: ExitStack,
-) -> Written:
-    folders = {"kept": plan.out, "dropped": f"{plan.out}/{DROPPED}", "quarantine": f"{plan.out}/{QUARANTINE}"}
-    shards: dict[str, ShardWriter] = {}
-
-    def shard(kind: str) -> ShardWriter:
-        if kind not in shards:  # most splits have nothing in quarantine: no file is opened for it
-            schema = getattr(columns, kind)
-            shards[kind] = writers.enter_context(ShardWriter(folders[kind], split.name, schema))
-        return shards[kind]
-
-    size = 0
-    for kind, piece in pieces:
-        with meter.part(-1, piece.num_rows):
-            shard(kind).write(_conform(piece, getattr(columns, kind)))
-        size += piece.nbytes
-    receipt: dict[str, Any] = {"recipe": plan.recipe(), "split": split.identity(), "tally": tally.to_json()}
-    receipt |= {"rules": plan.rules(), "columns": columns.since}
-    with meter.part(-1):
-        shard("kept")
-    in_order = [shards[kind] for kind in reversed(KINDS) if kind in shards]
-    return Written(split, Outcome(tally), meter, size, receipt, shards=in_order)
-
-
-def _pieces(
-    plan: Plan, split: Split, tally: Tally, meter: Meter, stop: int | None = None
-) -> Iterator[tuple[str, Batch]]:
-    """Read a split and yield what leaves and what stays; before stage `stop`, what goes on, under where it is from."""
-    rows = 0
-    for batch in meter.reading(read_split(plan.source, split)):
-        where = f"shard {split.name}, rows {rows}-{rows + batch.num_rows}"
-        yield from _process(plan.stages, batch, tally, where, meter, stop=stop)
-        rows += batch.num_rows
-
-
-def _process(
-    stages: Sequence[Stage],
-    batch: Batch,
-    tally: Tally,
-    where: str,
-    meter: Meter,
-    start: int = 0,
-    stop: int | None = None,
-) -> Iterator[tuple[str, Batch]]:
-    """Pass one batch through stages; yield what is marked as it leaves, and the rest at the end."""
-    size = text_bytes(batch)
-    if not start:
-        tally.pass_step(0, batch.num_rows, size)
-    for step in range(start, len(stages) + 1 if stop is None else stop):
-        marks = (("quarantine", QUARANTINED, tally.quarantine), ("dropped", DROPPED_BY, tally.drop))
-        for kind, column, count in marks:
-            marked = _valid(batch, column)
-            if pc.any(marked).as_py():
-                leaving = batch.filter(marked)
-                count(leaving[column].to_pylist())
-                yield kind, leaving
-                batch = batch.filter(pc.invert(marked))
-        if step:
-            size = text_bytes(batch)
-            tally.pass_step(step, batch.num_rows, size)
-        if step < len(stages) and batch.num_rows:
-            with meter.part(step + 1, batch.num_rows, size or batch.nbytes):
-                batch = apply(stages[step], batch, where)
-            tally.counted.update(counts(stages[step], batch))
-    if batch.num_rows:
-        yield "kept" if stop is None else where, batch
-
-
-def counts(stage: Stage, batch: Batch) -> Counter[str]:
-    """Sum up the columns that a stage shows in `counted`: numbers by column, lists of records by their `kind`."""
-    found: Counter[str] = Counter()
-    for name in getattr(stage, "counted", ()):
-        if name not in batch.schema.names:  # the stage failed on every row
-            continue
-        if pa.types.is_list(batch[name].type):
-            kinds = pc.struct_field(pc.list_flatten(batch[name]), "kind").to_pylist()
-            found.update(f"{name.partition('.')[0]}.{kind}" for kind in kinds)
-        else:
-            found[name] += pc.sum(batch[name]).as_py() or 0
-    return +found
-
-
-def apply(stage: Stage, batch: Batch, where: str) -> Batch:
-    """Apply a stage; a record that crashes it comes back marked in `quarantined`, without the stage's columns.
-
-    Raises:
-        RuntimeError: the stage changed the number of rows, failed on every row of several, or the machine failed.
-    """
-    try:
-        return _checked(stage, batch)
-    except MACHINE_FAULTS:
-        raise
-    except Exception as error:  # any other is a record's, and goes to quarantine with it
-        good, bad = _bisect(stage, batch, error)
-        if not good and batch.num_rows > 1:
-            first = batch[ID][0].as_py() if ID in batch.schema.names else "?"
-            raise RuntimeError(f"{where} (first id {first}): {stage_name(stage)} failed: {error}") from error
-    done = pa.Table.from_batches(good) if good else None
-    table = pa.concat_tables(filter(None, (done, pa.Table.from_batches(bad))), promote_options="default")
-    return table.combine_chunks().to_batches()[0]
-
-
-def _checked(stage: Stage, batch: Batch) -> Batch:
-    result = stage(batch)
-    if result.num_rows != batch.num_rows:
-        raise ValueError(f"a stage keeps every row: {batch.num_rows} rows went in, {result.num_rows} came out")
-    return result
-
-
-def _bisect(stage: Stage, batch: Batch, error: Exception) -> tuple[list[Batch], list[Batch]]:
-    """Halve a failing batch until the failing rows stand alone: (results, rows marked with their reason)."""
-    if batch.num_rows == 1:
-        reason = f"{type(error).__name__} in {stage_name(stage).split('(')[0]}: {error}"
-        return [], [with_columns(batch, {QUARANTINED: pa.array([reason])})]
-    good: list[Batch] = []
-    bad: list[Batch] = []
-    half = batch.num_rows // 2
-    for part in (batch.slice(0, half), batch.slice(half)):
-        try:
-            good.append(_checked(stage, part))
-        except MACHINE_FAULTS:
-            raise
-        except Exception as cause:  # noqa: BLE001  as in `apply`
-            more_good, more_bad = _bisect(stage, part, cause)
-            good += more_good
-            bad += more_bad
-    return good, bad
-
-
-def schemas(plan: Plan) -> Schemas:
-    """Return the schemas of kept, dropped and quarantined rows, found by passing an empty batch through the stages."""
-    batch = pa.RecordBatch.from_pylist([], schema=plan.source.schema)
-    seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
-    since: dict[str, int] = {}
-    for step, stage in enumerate(plan.stages, start=1):
-        try:
-            batch = _checked(stage, batch)
-        except (KeyError, ValueError) as error:
-            name, columns = stage_name(stage), ", ".join(batch.schema.names)
-            raise ValueError(f"{name} cannot read this input: {error}. Its columns are: {columns}") from error
-        since |= {name: step for name in batch.schema.names if name not in seen}
-        seen |= dict(zip(batch.schema.names, batch.schema.types, strict=True))
-    marks = {DROPPED_BY: pa.list_(pa.string())}
-    heavy = () if plan.keep_text else (TEXT,)
-    raw = [name for name, kind in seen.items() if pa.types.is_large_binary(kind) or pa.types.is_binary(kind)]
-    kept = {name: seen[name] for name in batch.schema.names if name not in {QUARANTINED, *marks}}
-    dropped = {name: kind for name, kind in (seen | marks).items() if name not in (*heavy, *raw, QUARANTINED)}
-    known = [name for name in (ID, URL, "file_path", "path", "repo_name") if name in seen]
-    quarantine = {name: seen[name] for name in known} | {QUARANTINED: pa.string()}
-    kept_schema, dropped_schema, quarantine_schema = (pa.schema(list(c.items())) for c in (kept, dropped, quarantine))
-    return Schemas(kept_schema, dropped_schema, quarantine_schema, since)
-
-
-def _conform(batch: Batch, schema: pa.Schema) -> Batch:
-    """Select and cast to a schema; columns that a row left too early to get are null."""
-    have = set(batch.schema.names)
-    arrays = [batch[f.name].cast(f.type) if f.name in have else pa.nulls(batch.num_rows, f.type) for f in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _valid(batch: Batch, column: str) -> pa.Array:
-    if column not in batch.schema.names:
-        return pa.repeat(pa.scalar(False), batch.num_rows)
-    return pc.is_valid(batch[column])
-
-
-def _step_names(plan: Plan) -> list[str]:
-    return ["input", *(stage_name(stage) for stage in plan.stages)]
-
-
 def _shards_there(plan: Plan, splits: Sequence[Split]) -> set[str]:
     """Return the names of the shards in `out`, from one listing of it.
 
@@ -630,5 +207,5 @@ def _shards_there(plan: Plan, splits: Sequence[Split]) -> set[str]:
             f"{plan.out} holds {len(foreign)} shards that this input does not make, the first {min(foreign)}; "
             "choose another output folder, or delete that one"
         )
-    _receipt(plan, by_name[min(there)])  # the workers look at the others
+    receipt_of(plan, by_name[min(there)])  # the workers look at the others
     return there

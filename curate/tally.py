@@ -23,7 +23,7 @@ class Tally:
         alone: rule -> documents that broke it and nothing else.
         together: "a & b" -> documents that broke both.
         quarantined: reason without its details -> records.
-        counted: what stages count in documents (`secrets.password`, `pii.emails`) -> how many; see `curate.run.counts`.
+        counted: what stages count in documents (`secrets.password`, `pii.emails`); see `curate.apply.counts`.
     """
 
     steps: list[tuple[str, int, int]] = field(default_factory=list)

@@ -20,7 +20,8 @@ LEVELS = [  # lowest first; a module may import its own package and anything on 
         "curate.checksum",
     },
     {"curate.stage", "curate.corpus"},
-    {"curate.cluster"},
+    {"curate.apply", "curate.cluster"},
+    {"curate.shards"},
     {"curate.run", "curate.units"},
     {"curate.ledger", "curate.verify"},
     {

@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+import curate.checksum as checksum
 from curate.cluster import on_ray
 from curate.corpus import Corpus, Split, is_document, read_receipt, sweep
 from curate.dedup.decide import Decided, Each, decide
@@ -307,6 +308,10 @@ def _finished(job: Job) -> bool:
     for name, receipt in there.items():
         made = (receipt or {}).get("recipe")
         asked = job.recipe()
+        if made != asked and checksum.intact(f"{job.out}/{name}.parquet") is False:
+            raise ValueError(
+                f"{job.out}/{name}.parquet is damaged: its checksum does not hold; delete it and run again"
+            )
         if made is not None and made | {"index": job.index} == asked and made != asked:
             raise ValueError(
                 f"{job.out}/{name}.parquet was held against another state of the index: a corpus was added to it, or "

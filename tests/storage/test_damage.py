@@ -149,6 +149,21 @@ def test_a_damaged_shard_of_ours_is_an_error_that_names_it_and_deleting_it_gives
     assert shards(out) == whole
 
 
+@pytest.mark.parametrize("inside", [b'"format"', b'"num_bytes"', b"curate.receipt"])
+def test_a_flipped_bit_in_a_receipt_is_damage_and_not_another_recipe(
+    tmp_path: Path, source: Corpus, whole: dict[str, bytes], inside: bytes
+) -> None:
+    out = tmp_path / "out"
+    run(stages(), source, str(out))
+    ours = out / "00002.parquet"
+    flip(ours, ours.read_bytes().rindex(inside))
+    with pytest.raises((ValueError, RunError), match=r"out/00002\.parquet is damaged: .*; delete it and run again"):
+        run(stages(), source, str(out))
+    ours.unlink()
+    run(stages(), source, str(out))
+    assert shards(out) == whole
+
+
 @pytest.mark.parametrize("together", [2, 4])
 def test_runs_of_one_recipe_into_one_folder_at_once_all_end_well(
     tmp_path: Path, source: Corpus, whole: dict[str, bytes], together: int
