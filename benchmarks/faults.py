@@ -1,6 +1,6 @@
 """Random faults over the whole FineWeb-Edu pipeline on a Ray cluster of three nodes: does every run end with the same?
 
-    python benchmarks/faults.py [--faults 200] [--seed 0] [--input PAGES.warc.gz ...] [--folder runs/faults]
+    python -m benchmarks.faults [--faults 200] [--seed 0] [--input PAGES.warc.gz ...] [--folder runs/faults]
 
 A head and two more nodes (real raylets, on this machine) run pipelines/fineweb_edu.py over twelve WARC files with
 planted copies and a broken record, into a folder, a file system that fills up, or a store behind a proxy that makes

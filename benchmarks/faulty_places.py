@@ -6,18 +6,14 @@ Each place says where it is, what lies there under final names, and what goes wr
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import fsspec
 
 from tests.storage.faults import FaultProxy
+from tests.storage.moto import moto
 
 ROOMY = 256 * 2**20  # bytes of a file system that is large enough
 STORE_SHARE = 0.1  # of all requests that fail while a store is faulty
@@ -109,23 +105,8 @@ def may_mount(folder: Path) -> bool:
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[tuple[FaultProxy, dict[str, str]]]:
     """Run an S3 server (moto's) behind a proxy, with one bucket; yield the proxy and the clients' environment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
-    with (folder / "moto.log").open("w") as log:
-        command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            with contextlib.suppress(URLError, ConnectionError):
-                urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-                break
-            time.sleep(0.1)
-        with FaultProxy(port, share=0.0) as proxy:
-            environment = CLIENT | {"AWS_ENDPOINT_URL": proxy.url, "FSSPEC_S3": TIMEOUTS}
-            os.environ.update(environment)
-            fsspec.filesystem("s3").mkdir("faults")
-            yield proxy, environment
-    finally:
-        server.kill()
-        server.wait()
+    with moto(folder / "moto.log") as port, FaultProxy(port, share=0.0) as proxy:
+        environment = CLIENT | {"AWS_ENDPOINT_URL": proxy.url, "FSSPEC_S3": TIMEOUTS}
+        os.environ.update(environment)
+        fsspec.filesystem("s3").mkdir("faults")
+        yield proxy, environment

@@ -40,6 +40,16 @@ def intact(path: str) -> bool | None:
         return file.read(len(ZEROS)) == b"%08x" % _checksum(file, place)
 
 
+def require_intact(path: str) -> None:
+    """Refuse a file with a flipped bit.
+
+    Raises:
+        ValueError: its checksum does not hold.
+    """
+    if intact(path) is False:
+        raise ValueError(f"{path} is damaged: its checksum does not hold; delete it and run again")
+
+
 def _place(file: IO[bytes]) -> int | None:
     """Return where the checksum's digits are: after the key and two bytes of Thrift (string, length)."""
     size = file.seek(0, os.SEEK_END)

@@ -198,8 +198,8 @@ def receipt_of(plan: Plan, split: Split) -> dict[str, Any] | None:
         return None
     found = read_receipt(path) or {}
     made, wanted = found.get("recipe"), plan.recipe()
-    if (made, found.get("split")) != (wanted, split.identity()) and checksum.intact(path) is False:
-        raise ValueError(f"{path} is damaged: its checksum does not hold; delete it and run again")
+    if (made, found.get("split")) != (wanted, split.identity()):
+        checksum.require_intact(path)
     if made != wanted:
         raise ValueError(
             f"{path} was made by other stages; choose another output folder, or delete that one.\n"

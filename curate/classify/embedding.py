@@ -127,6 +127,11 @@ def load(name: str, layers: int | None, precision: Precision) -> Loaded:
     return Loaded(model.tokenizer, forward, model.get_embedding_dimension() or 0, max_tokens, batch_tokens)
 
 
+def machine_failed(error: Exception) -> bool:
+    """Tell a fault of the machine, such as a full disk, from one of the model that it was to load."""
+    return isinstance(error, OSError) and bool(error.errno) and not isinstance(error, FileNotFoundError)
+
+
 def sentence_transformer(name: str, layers: int | None, dtype: Any) -> "SentenceTransformer":
     """Return the model with its first layers only."""
     import torch
@@ -136,8 +141,8 @@ def sentence_transformer(name: str, layers: int | None, dtype: Any) -> "Sentence
     try:
         model = SentenceTransformer(str(locate(name)), device=device, model_kwargs={"dtype": dtype}).eval()
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
-            raise  # the machine's fault, such as a full disk: neither the model's nor a document's
+        if machine_failed(error):
+            raise
         raise ValueError(
             f"the encoder {name!r} cannot be loaded: {error}; give a sentence-transformers folder"
         ) from error

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from curate.classify.embedding import CPU_TOKENS, GPU_TOKENS, by_length
+from curate.classify.embedding import CPU_TOKENS, GPU_TOKENS, by_length, machine_failed
 from curate.document import TEXT, Batch, int_score, with_columns
 
 UNLIMITED = 1 << 20  # what a tokenizer without a limit of its own states is greater
@@ -114,8 +114,8 @@ def load(path: str) -> Scorer:
         dtype = torch.bfloat16 if on_gpu else torch.float32
         model = AutoModelForSequenceClassification.from_pretrained(path, dtype=dtype).eval()
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
-            raise  # the machine's fault, such as a full disk: neither the model's nor a document's
+        if machine_failed(error):
+            raise
         first = str(error).strip().split("\n")[0]
         raise ValueError(
             f"the Hugging Face classifier {path!r} cannot be loaded: {first} Give a folder that holds config.json, the "

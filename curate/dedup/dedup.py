@@ -308,10 +308,8 @@ def _finished(job: Job) -> bool:
     for name, receipt in there.items():
         made = (receipt or {}).get("recipe")
         asked = job.recipe()
-        if made != asked and checksum.intact(f"{job.out}/{name}.parquet") is False:
-            raise ValueError(
-                f"{job.out}/{name}.parquet is damaged: its checksum does not hold; delete it and run again"
-            )
+        if made != asked:
+            checksum.require_intact(f"{job.out}/{name}.parquet")
         if made is not None and made | {"index": job.index} == asked and made != asked:
             raise ValueError(
                 f"{job.out}/{name}.parquet was held against another state of the index: a corpus was added to it, or "

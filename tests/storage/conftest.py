@@ -1,18 +1,14 @@
 """A real S3 server of these tests, a bucket for each, and clients that are told of it as any client is."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import boto3
 import pytest
 import s3fs
+
+from tests.storage.moto import moto
 
 CLIENT = {  # the standard variables; timeouts and tries are the client's own
     "AWS_ACCESS_KEY_ID": "test",
@@ -26,21 +22,8 @@ FSSPEC = '{"config_kwargs": {"read_timeout": 1, "connect_timeout": 1}}'  # secon
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a moto server in a process of its own."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
-    with (tmp_path_factory.mktemp("moto") / "log").open("w") as log:
-        command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(1200):
-            try:
-                urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-                break
-            except (URLError, ConnectionError):
-                time.sleep(0.1)
+    with moto(tmp_path_factory.mktemp("moto") / "log") as port:
         yield port
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture
