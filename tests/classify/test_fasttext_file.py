@@ -17,15 +17,12 @@ BAD = "buy cheap watches now click here"
 BATCH = pa.RecordBatch.from_pydict({"text": [GOOD, BAD, f"  {GOOD}\r\n\n{GOOD} ", "", None, "unseen words only"]})
 
 
-def train(path: str, attempts: int = 10) -> fasttext.FastText._FastText:
-    """fastText 0.9.3 now and then starts from memory that it did not clear, and says so: then train again."""
-    for _ in range(attempts):
-        try:
-            return fasttext.train_supervised(path, dim=16, bucket=10_000, wordNgrams=2, epoch=20, thread=1, verbose=0)
-        except RuntimeError as error:
-            if "NaN" not in str(error):
-                raise
-    raise RuntimeError(f"no model after {attempts} attempts")
+def train(path: str) -> fasttext.FastText._FastText:
+    """Train a model. Of fastText 0.9.3's weights each of ten threads sets a tenth, the eleventh what is left over.
+
+    With fewer threads some start from whatever the memory held, and the loss is not a number.
+    """
+    return fasttext.train_supervised(path, dim=16, bucket=10_000, wordNgrams=2, epoch=20, thread=11, verbose=0)
 
 
 @pytest.fixture(scope="module")
