@@ -20,6 +20,7 @@ from curate.dedup.candidates import LOW, NEAR, SHIFT
 from curate.dedup.layout import Layout, Sets
 from curate.dedup.shuffle import column, cut, exists, gather, read_part, scatter
 from curate.dedup.verify import similarity as similarity_of
+from curate.dedup.verify import taken
 
 
 def ask_block(layout: Layout, turn: int, unit: int) -> int:
@@ -53,11 +54,10 @@ def send_block(layout: Layout, turn: int, unit: int) -> None:
     sizes = np.concatenate([np.zeros(0, np.int64), *(piece[1] for piece in pieces)])
     hashes = np.concatenate([np.zeros(0, np.uint64), *(piece[2] for piece in pieces)])
     pieces.clear()
-    all_sets = pa.LargeListArray.from_arrays(np.concatenate([[0], np.cumsum(sizes)]), hashes)
-    parts = []
+    offsets, parts = np.concatenate([[0], np.cumsum(sizes)]), []
     for ranks in asked:
-        places = np.searchsorted(wanted, layout.rows()[ranks])
-        parts.append(pa.record_batch({"rank": ranks, "set": all_sets.take(pa.array(places))}))
+        sets = taken(offsets, hashes, np.searchsorted(wanted, layout.rows()[ranks]))
+        parts.append(pa.record_batch({"rank": ranks, "set": pa.LargeListArray.from_arrays(*sets)}))
     scatter(path, parts)
 
 
@@ -102,9 +102,8 @@ def read_sets(layout: Layout, unit: int, rows: NDArray[np.int64]) -> Iterator[Se
         yield from layout.sets(layout.blocks[unit], rows)
     elif len(rows):
         known, offsets, hashes = _kept(layout, unit)
-        places = np.searchsorted(known, rows)
-        sets = pa.LargeListArray.from_arrays(offsets, hashes).take(pa.array(places))
-        yield rows, np.diff(sets.offsets.to_numpy()), sets.values.to_numpy()
+        offsets, hashes = taken(offsets, hashes, np.searchsorted(known, rows))
+        yield rows, np.diff(offsets), hashes
 
 
 def forget_sets() -> None:

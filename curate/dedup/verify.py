@@ -26,6 +26,17 @@ def shingle_sets(texts: pa.Array, size: int, unit: Unit = "words") -> tuple[NDAr
     return distinct, hashes[:total].copy()
 
 
+def taken(
+    offsets: NDArray[np.int64], hashes: NDArray[np.uint64], places: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return some of the sets, in the order of `places`: offsets (M + 1,), hashes. Twice as fast as Arrow's `take`."""
+    starts, stops = offsets[places], offsets[places + 1]
+    ends = np.concatenate([[0], np.cumsum(stops - starts)])
+    chosen = np.empty(int(ends[-1]), dtype=np.uint64)
+    _copy(starts, stops, hashes, chosen)
+    return ends, chosen
+
+
 @njit(cache=True, nogil=True)
 def similarity(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int, containment: bool) -> float:
     """Return that of the ascending hashes[a:a_end] (would leave) and hashes[b:b_end]; 0 where nothing is there."""
@@ -44,6 +55,17 @@ def shared(hashes: NDArray[np.uint64], a: int, a_end: int, b: int, b_end: int) -
         a += x <= y
         b += y <= x
     return count
+
+
+@njit(cache=True, nogil=True)
+def _copy(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], hashes: NDArray[np.uint64], chosen: NDArray[np.uint64]
+) -> None:
+    n = 0
+    for row in range(len(starts)):
+        for i in range(starts[row], stops[row]):
+            chosen[n] = hashes[i]
+            n += 1
 
 
 @njit(cache=True, nogil=True)

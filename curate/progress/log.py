@@ -23,6 +23,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -161,6 +162,7 @@ def ending(kind: type[BaseException] | None) -> str:
     return "done" if kind is None else "failed" if issubclass(kind, Exception) else "stopped"
 
 
+@cache  # it reads files
 def _version(name: str) -> tuple[str, str]:
     try:
         return name, version(name)

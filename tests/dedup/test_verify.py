@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.dedup.verify import shingle_sets, similarity
+from curate.dedup.verify import shingle_sets, similarity, taken
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,11 @@ def test_four_fifths_is_at_the_threshold_of_point_eight():
     hashes = np.array([1, 2, 3, 4, 1, 2, 3, 4, 5], dtype=np.uint64)
     assert similarity(hashes, 0, 4, 4, 9, False) >= 0.8
     assert similarity(hashes, 4, 9, 0, 4, True) >= 0.8
+
+
+def test_sets_are_taken_in_the_order_asked_for_empty_and_repeated_ones_too():
+    offsets, hashes = np.array([0, 2, 2, 5]), np.array([1, 2, 7, 8, 9], np.uint64)
+    ends, chosen = taken(offsets, hashes, np.array([2, 1, 0, 2]))
+    assert ends.tolist() == [0, 3, 3, 5, 8]
+    assert chosen.tolist() == [7, 8, 9, 1, 2, 7, 8, 9]
+    assert [len(part) for part in taken(offsets, hashes, np.zeros(0, np.int64))] == [1, 0]
