@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from curate.cli import print_table
+from curate.cli.tables import print_table
 from curate.corpus import Corpus, write_corpus
 from curate.readers import open_source
 from curate.run import run

@@ -20,7 +20,8 @@ from cyclopts import Parameter
 
 from classifiers import web_edu
 from curate.classify.score import Score, at_threshold, score_stage
-from curate.cli import main, print_funnel
+from curate.cli import main
+from curate.cli.tables import print_funnel
 from curate.corpus import Corpus, Source
 from curate.dedup import dedup
 from curate.document import ID, TEXT

@@ -24,7 +24,9 @@ from classifiers import web_edu
 from curate.classify.cascade import Certificate
 from curate.classify.fit import fit
 from curate.classify.score import at_threshold, cascade_stages, score_stage
-from curate.cli import main, open_teacher, print_funnel, show_drift
+from curate.cli import main
+from curate.cli.tables import print_funnel, show_drift
+from curate.cli.teach import open_teacher
 from curate.corpus import Corpus
 from curate.decontaminate import decontaminate
 from curate.dedup import dedup

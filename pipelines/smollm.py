@@ -23,7 +23,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from curate.cli import main, open_text, print_table
+from curate.cli import main
+from curate.cli.options import open_text
+from curate.cli.tables import print_table
 from curate.cluster import on_ray
 from curate.corpus import Corpus, read_receipt
 from curate.document import TEXT

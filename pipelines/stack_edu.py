@@ -25,7 +25,8 @@ from cyclopts import Parameter
 
 from classifiers.code_edu import keep_by_language
 from curate.classify.score import at_threshold, score_stage
-from curate.cli import main, print_funnel, show_drift
+from curate.cli import main
+from curate.cli.tables import print_funnel, show_drift
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
 from curate.corpus import Corpus, Source

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curate.cli import app, weights
+from curate.cli import app
+from curate.cli.options import weights
 from curate.corpus import Corpus, write_corpus
 
 VERBS = [name for name in app if not name.startswith("-")]

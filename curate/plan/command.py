@@ -19,7 +19,7 @@ from typing import Any
 from cyclopts import App
 
 PLANNED = ("extract", "filter", "score", "dedup", "decontaminate", "tokenize", "concatenate", "annotate")
-VERBS = "curate.cli"  # where the verbs are functions
+VERBS = "curate.cli"  # where every verb is a function of its name, whichever file holds it
 SOURCES, OUTS = ("source", "sources"), ("out", "output")
 
 
@@ -85,7 +85,7 @@ def parse(words: Sequence[str], app: App) -> Command:
                 "(curate plan pipelines/fineweb_edu.py --input ... --output ...)"
             )
         function, bound, _ = app.parse_args(words)
-        place = f"{VERBS}:{function.__name__}"  # not its __module__, which is __main__ under `python -m`
+        place = f"{VERBS}:{function.__name__}"
     bound.apply_defaults()
     arguments = dict(bound.arguments)
     lacking = [names for names in (SOURCES, OUTS) if not any(arguments.get(name) for name in names)]
