@@ -1,6 +1,7 @@
 """What an evaluation leaves: every choice and every answer as Parquet, the measures as JSON and as a table.
 
-    OUT/results.json   {"arc_easy": {"num_items": 2376, "chance": 0.25, "acc": {"value": 0.53, "stderr": 0.01}, ...}}
+    OUT/results.json   {"model": {"path": "runs/edu/hf", "step": 2000, "digest": "9c1f...", ...},
+                        "arc_easy": {"num_items": 2376, "chance": 0.25, "acc": {"value": 0.53, "stderr": 0.01}, ...}}
     OUT/results.md     the same as a Markdown table
     OUT/items.parquet  one row a choice: likelihood, tokens, bytes, characters (curate.evaluate.items.ITEMS)
     OUT/answers.parquet  one row a written answer: text, right or not, and why not
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 
 from curate.evaluate.estimate import Estimate, mean
 from curate.evaluate.items import ITEMS, item_values
+from curate.evaluate.record import MODEL, Evaluated
 
 Results = dict[str, dict[str, Any]]
 ANSWERS = pa.schema(
@@ -65,7 +67,11 @@ class Difference:
 
 
 def write(
-    out: str | os.PathLike[str], results: Results, items: Sequence[pa.Table], answers: Sequence[Mapping[str, Any]]
+    out: str | os.PathLike[str],
+    results: Results,
+    items: Sequence[pa.Table],
+    answers: Sequence[Mapping[str, Any]],
+    model: Evaluated | None = None,
 ) -> None:
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +82,8 @@ def write(
         if table is not None:
             pq.write_table(table, folder / file)
     (folder / TABLE).write_text(format_results(results, markdown=True) + "\n", encoding="utf-8")
-    (folder / JSON).write_text(json.dumps(_plain(results), indent=2) + "\n", encoding="utf-8")
+    told = {MODEL: asdict(model), **results} if model is not None else results
+    (folder / JSON).write_text(json.dumps(_plain(told), indent=2) + "\n", encoding="utf-8")
 
 
 def row(num_items: int, estimates: Mapping[str, Estimate], **more: Any) -> dict[str, Any]:

@@ -9,30 +9,22 @@ Everything measured is written, task by task, so that two models can be compared
 
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import torch
-
+from curate.cluster import TASK_MEMORY, map_units, on_ray
 from curate.evaluate import code as code_tasks
 from curate.evaluate.cloze import Suite, make_cloze
-from curate.evaluate.estimate import Estimate, mean
-from curate.evaluate.generate import Decoding, generate
-from curate.evaluate.held_out import HeldOut
-from curate.evaluate.items import Item, chance, measures, score_items
-from curate.evaluate.model import Dtype, load, max_length
-from curate.evaluate.results import Results, format_results, row, write
+from curate.evaluate.model import Dtype
+from curate.evaluate.parts import Finished, Part, answers, held_out, likelihood, programs
+from curate.evaluate.pieces import LONGEST_FIRST, Work, loaded
+from curate.evaluate.record import MODEL, evaluated, weight_files
+from curate.evaluate.results import Results, format_results, write
 from curate.evaluate.sandbox import Sandbox
 from curate.evaluate.tasks import LIMITS, SUITES, Answer, Code, Likelihood, Task, pick, require_data
 
 __all__ = ["Suite", "evaluate", "format_results", "make_cloze", "pick"]
-
-MACRO = ("acc", "acc_norm")  # also as the plain mean over subjects, as lighteval averages MMLU
 
 
 def evaluate(
@@ -51,6 +43,9 @@ def evaluate(
     dtype: Dtype = "float32",
     unsafe_sandbox: bool = False,
     allow_missing: bool = False,
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
 ) -> Results:
     """Measure a Hugging Face model and write all it did into `out` (the model's folder by default).
 
@@ -64,45 +59,75 @@ def evaluate(
         samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
         unsafe_sandbox: run programs even where this machine cannot contain them.
         allow_missing: leave out, and name on stderr, the tasks whose files the folder lacks.
+        ray: "none", "local", "auto" or an address; see `curate.cluster.map_units`. The model's folder must then be
+            where every node sees it.
+        workers: pieces of tasks at a time, each with a CPU, one thread and the model once in memory.
+        num_gpus: GPUs that each of them holds.
 
     Returns: {"arc_easy": {"num_items": 200, "chance": 0.25, "acc": {"value": 0.27, "stderr": 0.03}, ...}, ...}
     """
     if not suites and not tasks and not texts:
         raise ValueError("nothing to evaluate on; give suites, tasks, texts or several of them")
+    if any(suite.name == MODEL for suite in suites):
+        raise ValueError(f"a suite called {MODEL!r} would hide in results.json which model it is of; rename its file")
     there = require_data(tasks, data, num_shots=shots, allow_missing=allow_missing) if tasks else []
     if left_out := [task.name for task in tasks if task not in there]:
         print(f"left out, no file in {data}: {', '.join(left_out)}", file=sys.stderr)
-    if any(isinstance(task, Code) for task in there):
+    away = on_ray(ray)
+    if any(isinstance(task, Code) for task in there) and not away:
         with Sandbox(unsafe=unsafe_sandbox):
             pass  # a machine that cannot contain programs says so now, not after hours
-    if threads is not None:
-        torch.set_num_threads(threads)
-    model, tokenizer = load(model_dir, device, dtype)
-    place = out or Path(model_dir)
-    results: Results = {}
-    if texts:
-        first = {domain: [text for text in some if text][:limit] for domain, some in texts.items()}
-        held = HeldOut.of(first, tokenizer, window=max_length(model))
-        found = held(model)
-        results |= {f"bits_per_byte {name}": row(len(first[name]), {"bits_per_byte": e}) for name, e in found.items()}
-    items: list[pa.Table] = []
-    answers: list[dict[str, Any]] = []
-    for suite in suites:
-        items += _likelihood(model, tokenizer, suite.name, suite.items(limit), results)
-    for task in there:
-        started = time.monotonic()
-        if isinstance(task, Likelihood):
-            asked = task.items(data, limit=limit, num_shots=shots)
-            items += _likelihood(model, tokenizer, task.name, asked, results)
-        elif isinstance(task, Answer):
-            answers += _answers(model, tokenizer, task, data, limit, shots, results)
-        else:
-            answers += _programs(model, tokenizer, task, data, limit, samples, unsafe_sandbox, results)
-        write(place, results, items, answers)  # a long evaluation that is stopped keeps what it has
-        seconds = time.monotonic() - started
-        print(f"{task.name}: {results[task.name]['num_items']} items in {seconds:.0f} s", file=sys.stderr)
-    write(place, results, items, answers)
+    asked = {name: [text for text in some if text][:limit] for name, some in (texts or {}).items()}
+    parts = [held_out(name, some) for name, some in asked.items()]
+    parts += [likelihood(suite.name, suite.items(limit)) for suite in suites]
+    parts += [_part(task, data, limit=limit, shots=shots, samples=samples) for task in there]
+    of = evaluated(model_dir)
+    place = os.path.abspath(model_dir) if os.path.isdir(model_dir) else os.fspath(model_dir)
+    work = Work(place, device, dtype, of.digest or of.revision, threads, 1 if away else None, unsafe_sandbox)
+    engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus, "memory": _memory(Path(model_dir))}
+    finished: dict[str, Finished] = {}
+    try:
+        for part, done, seconds in _do(parts, work, away, engine):
+            finished[part.name] = done
+            ordered = [finished[one.name] for one in parts if one.name in finished]
+            results = {name: found for one in ordered for name, found in one.results.items()}
+            items, answered = [t for one in ordered for t in one.items], [a for one in ordered for a in one.answers]
+            write(out or Path(model_dir), results, items, answered, of)  # what is stopped keeps what it has
+            print(f"{part.name}: {done.results[part.name]['num_items']} items in {seconds:.0f} s", file=sys.stderr)
+    finally:
+        loaded.cache_clear()
     return results
+
+
+def _part(task: Task, data: str | os.PathLike[str], *, limit: int | None, shots: int | None, samples: int) -> Part:
+    if isinstance(task, Likelihood):
+        return likelihood(task.name, task.items(data, limit=limit, num_shots=shots))
+    if isinstance(task, Answer):
+        return answers(task, *task.questions(data, limit=limit, num_shots=shots))
+    return programs(task.name, task.problems(data, limit=limit), samples)
+
+
+def _do(
+    parts: Sequence[Part], work: Work, away: bool, engine: Mapping[str, Any]
+) -> Iterator[tuple[Part, Finished, float]]:
+    """Yield (part, what its pieces come to, their seconds together) as parts are done."""
+    pieces = [(number, place) for number, part in enumerate(parts) for place in range(len(part.pieces))]
+    if away:  # nobody waits for a long one at the end
+        pieces.sort(key=lambda at: LONGEST_FIRST.index(type(parts[at[0]].pieces[at[1]])))
+    found: list[dict[int, tuple[Any, float]]] = [{} for _ in parts]
+    for index, done in map_units(work, [parts[number].pieces[place] for number, place in pieces], **engine):
+        number, place = pieces[index]
+        part, have = parts[number], found[number]
+        have[place] = done
+        if len(have) == len(part.pieces):
+            given = [have[n][0] for n in range(len(part.pieces))]
+            yield part, part.conclude(given), sum(seconds for _, seconds in have.values())
+            have.clear()
+
+
+def _memory(folder: Path) -> int:
+    """Return the bytes that a worker needs: the weights as they are read and as float32, and room to compute."""
+    return TASK_MEMORY + 3 * sum(file.stat().st_size for file in weight_files(folder))
 
 
 def chosen(suites: Sequence[str], tasks: str = "", limit: int | None = None) -> tuple[list[Task], int | None]:
@@ -116,108 +141,3 @@ def chosen(suites: Sequence[str], tasks: str = "", limit: int | None = None) -> 
         raise ValueError(f"{', '.join(suites)} has no task {', '.join(unknown)}; it has {', '.join(found)}")
     least = min((LIMITS[suite] for suite in suites if suite in LIMITS), default=None)
     return [found[name] for name in names or found], limit if limit is not None else least
-
-
-def _likelihood(model: Any, tokenizer: Any, name: str, items: Sequence[Item], results: Results) -> list[pa.Table]:
-    """Score the items, subject by subject where there are subjects, and note the measures of each and of all."""
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(item.group, []).append(item)
-    if not groups:
-        raise ValueError(f"no items to score in {name}; is its file empty?")
-    tables, start = [], 0
-    for some in groups.values():
-        table = score_items(model, tokenizer, name, some)
-        place = table.schema.get_field_index("item")
-        tables.append(table.set_column(place, "item", pc.add(table["item"], pa.scalar(start, pa.int32()))))
-        start += len(some)
-    parts = {group: measures(table) for group, table in zip(groups, tables, strict=True)}
-    macro = {
-        f"{measure}_macro": _macro([part[measure] for part in parts.values()]) for measure in MACRO if len(parts) > 1
-    }
-    results[name] = row(len(items), measures(pa.concat_tables(tables)) | macro, chance=chance(items))
-    if len(parts) > 1:
-        results |= {f"{name}/{group}": row(len(groups[group]), found) for group, found in parts.items()}
-    return tables
-
-
-def _macro(parts: Sequence[Estimate]) -> Estimate:
-    """Return the plain mean over subjects, whose items are independent."""
-    spread = sum(part.stderr**2 for part in parts) ** 0.5 / len(parts)
-    return Estimate(sum(part.value for part in parts) / len(parts), spread)
-
-
-def _answers(
-    model: Any,
-    tokenizer: Any,
-    task: Answer,
-    data: str | os.PathLike[str],
-    limit: int | None,
-    shots: int | None,
-    results: Results,
-) -> list[dict[str, Any]]:
-    asked, prompts = task.questions(data, limit=limit, num_shots=shots)
-    texts = [samples[0] for samples in generate(model, tokenizer, prompts, task.decoding)]
-    judged = [task.judge(text, one) for text, one in zip(texts, asked, strict=True)]
-    found = {measure: mean(float(verdict[measure]) for verdict in judged) for measure in judged[0]}
-    results[task.name] = row(len(asked), found)
-    return [
-        _answer(task.name, number, "", 0, text, measure, right, "")
-        for number, (text, verdict) in enumerate(zip(texts, judged, strict=True))
-        for measure, right in verdict.items()
-    ]
-
-
-def _programs(
-    model: Any,
-    tokenizer: Any,
-    task: Code,
-    data: str | os.PathLike[str],
-    limit: int | None,
-    samples: int,
-    unsafe: bool,
-    results: Results,
-) -> list[dict[str, Any]]:
-    """Let the model write programs, greedily and by sampling, and run them all."""
-    problems = task.problems(data, limit=limit)
-    ways = {"greedy": code_tasks.GREEDY}
-    if samples:
-        ways["sampled"] = replace(code_tasks.SAMPLED, num_samples=samples)
-    found: dict[str, Estimate] = {}
-    answers = []
-    with Sandbox(unsafe=unsafe) as sandbox:
-        for way, decoding in ways.items():
-            texts = _write_programs(model, tokenizer, problems, decoding)
-            flat = [(number, k, text) for number, some in enumerate(texts) for k, text in enumerate(some)]
-            outcomes = sandbox.run_all([problems[number].program(text) for number, _, text in flat])
-            passed = [[] for _ in problems]  # type: list[list[bool]]
-            for (number, k, text), outcome in zip(flat, outcomes, strict=True):
-                passed[number].append(outcome.passed)
-                name = problems[number].name
-                answers.append(_answer(task.name, number, name, k, text, way, outcome.passed, outcome.reason))
-            rates = code_tasks.pass_rates(passed)
-            found |= {f"{rate} {way}": estimate for rate, estimate in rates.items()}
-    results[task.name] = row(len(problems), found, num_samples=samples)
-    return answers
-
-
-def _write_programs(
-    model: Any, tokenizer: Any, problems: Sequence[code_tasks.Problem], decoding: Decoding
-) -> list[list[str]]:
-    chosen = replace(decoding, stop=problems[0].stop, max_new_tokens=problems[0].max_new_tokens)
-    return generate(model, tokenizer, [problem.prompt for problem in problems], chosen)
-
-
-def _answer(
-    task: str, item: int, name: str, sample: int, text: str, measure: str, right: bool, reason: str
-) -> dict[str, Any]:
-    return {
-        "task": task,
-        "item": item,
-        "name": name,
-        "sample": sample,
-        "text": text,
-        "measure": measure,
-        "right": right,
-        "reason": reason,
-    }

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from curate.evaluate.record import MODEL, weights_digest
 from curate.ledger.markdown import table, words
 from curate.publish.settings import Settings, write_settings
 from curate.report.training import RESULTS
@@ -39,7 +40,7 @@ def model_readme(folder: str, settings: Settings, below: str = "") -> str:
 
     Raises:
         FileNotFoundError: a folder that was named is not there.
-        ValueError: the model is not one of ours, whose card could be written.
+        ValueError: the model is not one of ours, whose card could be written; or its evaluation is of other weights.
     """
     from curate.train.card import model_card
 
@@ -93,7 +94,19 @@ def _results(place: Path, settings: Settings) -> dict[str, Any]:
         if settings.evaluation:
             raise FileNotFoundError(f"{folder} holds no {RESULTS}; is it a folder of `curate evaluate`?")
         return {}
-    return {task: found for task, found in json.loads(file.read_text("utf-8")).items() if isinstance(found, dict)}
+    results = {task: found for task, found in json.loads(file.read_text("utf-8")).items() if isinstance(found, dict)}
+    _require_same(results.pop(MODEL, {}), place, file)
+    return results
+
+
+def _require_same(measured: Mapping[str, Any], place: Path, file: Path) -> None:
+    """Refuse an evaluation that says it is of other weights; an older one that says nothing passes."""
+    theirs, ours = measured.get("digest"), weights_digest(place)
+    if theirs is not None and theirs != ours:
+        raise ValueError(
+            f"{file} measured other weights ({measured['path']}, sha256 {theirs[:12]}) than those in {place} "
+            f"({ours and ours[:12]}); evaluate this model, or name its own evaluation"
+        )
 
 
 def _evaluation(results: Mapping[str, Any]) -> str:

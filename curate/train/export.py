@@ -52,8 +52,14 @@ def export(
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end})
     card = model_card(model.config, model.num_parameters, dtype, source, None if run is None else Path(run))
     (folder / "README.md").write_text(card, encoding="utf-8")
-    _write_json(folder / "config.json", llama_config(model.config, end, dtype))
+    _write_json(folder / "config.json", llama_config(model.config, end, dtype) | _step(source))
     return folder
+
+
+def _step(checkpoint: Path) -> dict[str, int]:
+    """Return the step that a checkpoint is of, so that an exported model can be told from a later one."""
+    state = checkpoint / "state.json"
+    return {"curate_step": json.loads(state.read_text())["step"]} if state.exists() else {}
 
 
 def llama_config(config: ModelConfig, end_of_text: int, dtype: str = "float32") -> dict[str, Any]:

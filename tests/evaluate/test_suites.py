@@ -10,6 +10,7 @@ from curate.evaluate.cloze import Suite, make_cloze, parse_item
 from curate.evaluate.code import humaneval
 from curate.evaluate.generate import Decoding
 from curate.evaluate.items import ITEMS, Item
+from curate.evaluate.record import weights_digest
 from curate.evaluate.results import compare
 from curate.evaluate.sandbox import Sandbox
 from curate.evaluate.suites import chosen, evaluate, format_results
@@ -118,6 +119,7 @@ def test_everything_asked_is_measured_and_written(model_dir, data, tmp_path):
     assert results["subjects"]["acc"]["value"] == results["subjects"]["acc_macro"]["value"] == sum(halves) / 2
     written = json.loads((tmp_path / "out/results.json").read_text())
     assert written["cloze"] == results["cloze"]
+    assert written["model"]["digest"] == weights_digest(model_dir)
     assert written["greedy"]["acc"]["stderr"] is None  # one item has no spread
     table = pq.read_table(tmp_path / "out/items.parquet")
     assert table.schema.names == ITEMS.names

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
+from curate.evaluate.record import weights_digest
 from curate.publish import check_card, publish, write_card
 from tests.publish.hub import FakeHub
 
@@ -71,6 +72,16 @@ def test_the_card_of_a_model_fails_when_its_evaluation_is_another(model: Path, t
     (tmp_path / "evaluation/results.json").write_text(json.dumps(MEASURED).replace("0.5", "0.9"))
     with pytest.raises(ValueError, match="no longer agrees with the data"):
         check_card(str(model))
+
+
+def test_an_evaluation_of_other_weights_is_not_put_on_the_card(model: Path, tmp_path: Path) -> None:
+    results = tmp_path / "evaluation/results.json"
+    own = {"path": "run/hf", "step": 7, "digest": weights_digest(model), "revision": None}
+    results.write_text(json.dumps({"model": own, **MEASURED}))
+    assert "arc\\_easy" in Path(write_card(str(model), evaluation=f"{tmp_path}/evaluation")).read_text()
+    results.write_text(json.dumps({"model": {**own, "digest": "0" * 64}, **MEASURED}))
+    with pytest.raises(ValueError, match=r"measured other weights .run/hf, sha256 000000000000. than those in"):
+        write_card(str(model), evaluation=f"{tmp_path}/evaluation")
 
 
 def test_without_an_evaluation_nothing_is_claimed(model: Path) -> None:

@@ -47,6 +47,10 @@ def test_an_export_is_the_same_bytes_again(run, tmp_path):
         assert (again / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+def test_an_export_says_which_step_it_is_of(run):
+    assert json.loads((run.model / "config.json").read_text())["curate_step"] == 5
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_weights_may_be_written_at_half_the_size(run, tmp_path, dtype):
     from transformers import AutoModelForCausalLM
