@@ -2,7 +2,8 @@
 
     with claimed(Path("runs/stable"), recipe): ...            # ValueError if it is taken, or holds another run
 
-`run.json` is the recipe: the same one may go on where it stopped, another one is refused. The lock on `.lock` is the
+`run.json` is the recipe: the same one may go on where it stopped, another one is refused. Data are known by their
+content, so a folder may be moved with them. The lock on `.lock` is the
 operating system's, so it is gone with its process, however that ended. Some network disks have no locks; there, two
 runs into one folder at the same time are nobody's mistake but the caller's.
 """
@@ -50,7 +51,7 @@ def _write_recipe(out: Path, recipe: dict[str, Any]) -> None:
     file = out / "run.json"
     if file.exists():
         before = json.loads(file.read_text())
-        different = [name for name in recipe if before.get(name) != recipe[name]]
+        different = [name for name in recipe if _essence(before.get(name)) != _essence(recipe[name])]
         if different or before.keys() != recipe.keys():
             raise ValueError(
                 f"{out} holds a run with another {' and '.join(different) or 'origin'} (see its run.json); "
@@ -60,3 +61,10 @@ def _write_recipe(out: Path, recipe: dict[str, Any]) -> None:
     partial = out / ".run.json.tmp"
     partial.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
     partial.replace(file)
+
+
+def _essence(value: Any) -> Any:
+    """Leave the place out of what is known by its content."""
+    if isinstance(value, dict):
+        return {name: _essence(part) for name, part in value.items() if name != "path" or "content" not in value}
+    return [_essence(part) for part in value] if isinstance(value, list) else value

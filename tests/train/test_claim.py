@@ -57,3 +57,18 @@ def test_a_checkpoint_of_another_version_is_told_in_one_sentence(token_folders, 
     with pytest.raises(ValueError, match=r"written by another version of curate: its state\.json has no 'rate'"):
         anneal(old, token_folders["sums"], tmp_path / "decay", steps=2, quiet=True)
     assert read_state(run.checkpoint)["step"] == 2
+
+
+def test_data_are_known_by_their_content_wherever_they_are(tmp_path):
+    def recipe(path, content):
+        return {"data": [{"until": None, "data": [{"path": path, "content": content, "weight": 1.0}]}], "path": path}
+
+    with claimed(tmp_path, recipe("a", "0f")):
+        pass
+    moved = recipe("b", "0f") | {"path": "a"}
+    with claimed(tmp_path, moved):
+        pass
+    with pytest.raises(ValueError, match="another data "), claimed(tmp_path, recipe("a", "1e")):
+        pass
+    with pytest.raises(ValueError, match="another path "), claimed(tmp_path, recipe("b", "0f")):
+        pass
