@@ -12,15 +12,18 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [  # lowest first; a module may import its own package and anything on a lower level
     {
         "curate.text",
+        "curate.amounts",
         "curate.code",
         "curate.document",
         "curate.tally",
         "curate.progress",
         "curate.storage",
         "curate.checksum",
+        "curate.strict_json",
     },
     {"curate.stage", "curate.corpus"},
     {"curate.apply", "curate.cluster"},
+    {"curate.recipe"},
     {"curate.shards"},
     {"curate.run", "curate.units"},
     {"curate.ledger", "curate.verify"},

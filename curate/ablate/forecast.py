@@ -20,6 +20,7 @@ from curate.ablate.power import Noise, minimum_detectable, seeds_needed
 from curate.ablate.prepare import Prepared
 from curate.ablate.readings import readings
 from curate.ablate.training import Training
+from curate.amounts import duration
 
 if TYPE_CHECKING:
     from curate.train.model import ModelConfig
@@ -111,9 +112,3 @@ def detectable(noise: Noise, num_seeds: int, num_arms: int, source: str, wanted:
         else f"{smaller:.4f} is beyond any number of seeds: it takes more held-out documents"
     )
     return f"smallest difference found in 4 of 5 such ablations: {found:.4f} bits per byte ({source}); {more}"
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

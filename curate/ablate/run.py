@@ -4,10 +4,10 @@
     print(found)          # edu against raw: better. Bits per byte -0.0310 [-0.0391, -0.0229]; ...
 
     design.py      arms, budget, model               training.py   one (arm, seed): train, measure, resume
-    held_out.py    documents that no arm may read    measure.py    every document and question, one row each
-    prepare.py     cleaning, tokenizer, tokens       statistics.py power.py speed.py   intervals, verdicts, seeds
-    readings.py    epochs of each arm, warnings      results.py    tables, curves, the page
-    forecast.py    time and detectable difference
+    held_out.py    documents that no arm may read    trainings.py  all of them, here or on Ray
+    prepare.py     cleaning, tokenizer, tokens       measure.py    every document and question, one row each
+    readings.py    epochs of each arm, warnings      statistics.py power.py speed.py   intervals, verdicts, seeds
+    forecast.py    time and detectable difference    results.py    tables, curves, the page
 
 Everything but the text is equal: tokenizer, budget, model, schedule, batch, seeds. Trainings are units of work on Ray
 or in this process; killed anywhere, the same call goes on and repeats none that is done. More seeds are added by asking
@@ -15,49 +15,25 @@ for more. After DCLM and FineWeb, which train once or twice, and DataDecide (thr
 """
 
 import json
-import math
 import os
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from curate import cluster
 from curate.ablate.design import Arm, Design, check_name, count_of
-from curate.ablate.forecast import (
-    detectable,
-    duration,
-    num_parameters,
-    seconds_per_token,
-    told,
-)
-from curate.ablate.measure import BITS_PER_BYTE, Questions, questions
-from curate.ablate.power import Noise, noise_of, typical_noise
-from curate.ablate.prepare import Engine, Prepared, hold_out, identity, prepare, write_summary
+from curate.ablate.forecast import detectable, num_parameters
+from curate.ablate.measure import Questions, questions
+from curate.ablate.prepare import Engine, hold_out, identity, prepare, write_summary
 from curate.ablate.readings import readings, warnings
-from curate.ablate.results import Ablation, conclude, measures_of
-from curate.ablate.training import Outcome, Training, do
+from curate.ablate.results import Ablation, conclude
+from curate.ablate.trainings import Say, all_trainings, noise_between, tell, train_all
 
 if TYPE_CHECKING:
     from curate.train.model import Size
 
 Arms = Sequence[Arm] | Mapping[str, str | os.PathLike[str] | Mapping[str, float]]
-
-
-class AblationError(RuntimeError):
-    """Trainings failed; the others are done, and the same call does only these again.
-
-    Attributes:
-        failures: training -> message.
-    """
-
-    def __init__(self, message: str, failures: Mapping[str, str]) -> None:
-        super().__init__(message)
-        self.failures = dict(failures)
 
 
 def ablate(
@@ -140,7 +116,7 @@ def ablate(
     for name in places:
         check_name(name, "held-out set")
     asked, left_out = questions(suites, tasks, data, limit) if suites or tasks else (Questions(), [])
-    say = _Say(quiet)
+    say = Say(quiet)
     if left_out:
         say(f"left out, they want written answers: {', '.join(left_out)}")
     recipe = _recipe(design, places, held_out_documents, tokenizer, against)
@@ -152,21 +128,21 @@ def ablate(
         write_summary(prepared, f"{folder}")
         machine: dict[str, Any] = {"threads": threads, "device": device, "quiet": quiet or cluster.on_ray(ray)}
         machine |= {"evaluate_every": evaluate_every, "asked": asked}
-        trainings = _trainings(design, prepared, folder, range(seed, seed + seeds), machine)
+        trainings = all_trainings(design, prepared, folder, range(seed, seed + seeds), machine)
         parameters = num_parameters(design, prepared.vocab_size)
         notes = warnings(design, prepared)
         if not quiet:
-            _tell(say, design, prepared, trainings, parameters, engine, num_gpus)
-        noise, source = _noise(trainings, design, seed_sd)
+            tell(say, design, prepared, trainings, parameters, engine, num_gpus)
+        noise, source = noise_between(trainings, design, seed_sd)
         say(detectable(noise, seeds, len(named), source, effect))
         for note in notes:
             say(f"note: {note}")
         if dry_run:
             return None
         chosen = [one for one in trainings if one.arm == design.baseline] if pilot else trainings
-        outcomes = _train_all(chosen, say, ray=ray, workers=workers, num_gpus=num_gpus)
+        outcomes = train_all(chosen, say, ray=ray, workers=workers, num_gpus=num_gpus)
         if pilot:
-            noise, source = _noise(trainings, design, None)
+            noise, source = noise_between(trainings, design, None)
             say(detectable(noise, seeds, len(named), source, effect))
             return None
         return conclude(folder, recipe, trainings, outcomes, readings(design, prepared), notes)
@@ -225,120 +201,3 @@ def _claimed(folder: Path, recipe: dict[str, Any]) -> AbstractContextManager[Non
     from curate.train.claim import claimed
 
     return claimed(folder, recipe)
-
-
-def _trainings(
-    design: Design, prepared: Prepared, out: Path, seeds: Sequence[int], machine: Mapping[str, Any]
-) -> list[Training]:
-    """Return the units of work, seed by seed, so that what is done first can be compared first."""
-    curves = {domain: f"{out}/tokens/held-{domain}" for domain in prepared.held.domains}
-    return [
-        Training(
-            design,
-            arm.name,
-            seed,
-            prepared.blend(arm.sources),
-            out / "runs" / arm.name / f"seed-{seed}",
-            prepared.held,
-            curves,
-            **machine,
-        )
-        for seed in seeds
-        for arm in design.arms
-    ]
-
-
-class _Say:
-    """Lines on stderr, so that stdout holds the result alone."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-
-    def __call__(self, line: str) -> None:
-        if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
-
-
-def _tell(
-    say: _Say,
-    design: Design,
-    prepared: Prepared,
-    trainings: Sequence[Training],
-    parameters: int,
-    engine: Engine,
-    num_gpus: float,
-) -> None:
-    """Say what will be done and how long it takes, measured where it will be done."""
-    left = [one for one in trainings if not one.is_done]
-    seconds, at_once = 0.0, 1
-    if left:
-        probe = cluster.map_units(_Probe(prepared.vocab_size), left[:1], ray=engine.ray, num_gpus=num_gpus)
-        seconds = next(iter(dict(probe).values()))
-        if cluster.on_ray(engine.ray):
-            resources = cluster.connect(engine.ray, engine.workers).cluster_resources()
-            at_once = engine.workers or int(resources.get("GPU", 0) / num_gpus if num_gpus else resources.get("CPU", 1))
-    say(told(design, prepared, trainings, seconds, max(min(at_once, len(trainings)), 1), parameters))
-
-
-class _Probe:
-    """Time a model where trainings will run."""
-
-    def __init__(self, vocab_size: int) -> None:
-        self.vocab_size = vocab_size
-
-    def __call__(self, training: Training) -> float:
-        return seconds_per_token(training, self.vocab_size)
-
-
-def _noise(trainings: Sequence[Training], design: Design, declared: float | None) -> tuple[Noise, str]:
-    """Return the spread to plan with, of a difference of two trainings, and where it is from."""
-    if declared is not None:
-        return Noise(math.sqrt(2) * declared), "spread between seeds as declared"  # of two independent ones
-    done = [one for one in trainings if one.arm == design.baseline and one.is_done]
-    if len(done) > 1:
-        primary = measures_of(done, [do(one) for one in done])[0]
-        return noise_of(primary), f"spread between {len(done)} seeds of {design.baseline}"
-    return typical_noise(design.num_tokens), "spread between seeds from a table, a rough guess; --pilot measures it"
-
-
-def _train_all(
-    trainings: Sequence[Training], say: _Say, *, ray: str | None, workers: int | None, num_gpus: float
-) -> list[Outcome]:
-    """Do all units, say how far they are, and return the outcomes in the order of the units.
-
-    Raises:
-        AblationError: some failed, after all others are done.
-    """
-    found: dict[int, Outcome] = {}
-    began = time.monotonic()
-    lost = ""
-    try:
-        for index, outcome in cluster.map_units(do, trainings, ray=ray, workers=workers, num_gpus=num_gpus):
-            found[index] = outcome
-            say(_line(trainings[index], outcome, len(found), len(trainings), time.monotonic() - began))
-    except RuntimeError as error:  # workers that died again and again
-        lost = f"{error}"
-    failures = {
-        f"{one}": found[n].error if n in found else lost
-        for n, one in enumerate(trainings)
-        if n not in found or (found[n].items is None and not found[n].diverged)
-    }
-    if failures:
-        raise AblationError(
-            f"{len(failures)} of {len(trainings)} trainings failed, the first, {next(iter(failures))}: "
-            f"{next(iter(failures.values()))}; the others are done, and the same command tries these again",
-            failures,
-        )
-    return [found[n] for n in range(len(trainings))]
-
-
-def _line(training: Training, outcome: Outcome, done: int, of: int, seconds: float) -> str:
-    if outcome.items is None:
-        return f"{training}: {'diverged' if outcome.diverged else 'failed'}: {outcome.error}"
-    rows = outcome.items.filter(np.asarray(outcome.items["measure"]) == BITS_PER_BYTE)
-    by_domain = []
-    for domain in dict.fromkeys(rows["task"].to_pylist()):
-        part = rows.filter(np.asarray(rows["task"]) == domain)
-        by_domain.append(np.average(part["value"].to_numpy(), weights=part["weight"].to_numpy()))
-    left = f", {duration(seconds / done * (of - done))} left" if done < of else ""
-    return f"{training}: {np.mean(by_domain):.4f} bits per byte; {done} of {of} done in {duration(seconds)}{left}"

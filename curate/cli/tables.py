@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.amounts import megabytes
+
 if TYPE_CHECKING:
     from curate.tally import Tally
     from curate.train.loop import Trained
@@ -61,10 +63,6 @@ def show_drift(classifiers: Sequence[str], out: str) -> None:
 
     for classifier in classifiers:
         print(report_drift(classifier, out))
-
-
-def megabytes(text_bytes: int) -> str:
-    return f"{text_bytes / 1e6:,.2f}" if text_bytes else "-"  # before extraction there is no text
 
 
 def short(step: str, width: int = 48) -> str:

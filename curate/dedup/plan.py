@@ -13,6 +13,7 @@ compared, 0.8 a document in the benchmark's corpus, and the speed of the disk.
 
 from dataclasses import dataclass
 
+from curate.amounts import duration, size, size_up
 from curate.dedup.layout import MOST_DOCUMENTS
 from curate.dedup.minhash import FINEWEB, MinHash
 
@@ -57,8 +58,8 @@ class Plan:
         against = f" against {self.num_indexed:,} in the index" if self.num_indexed else ""
         return (
             f"plan: {self.num_docs:,} documents{against}, {self.signature_bytes} bytes each in signatures; at most "
-            f"{_bytes(self.peak_bytes)} of memory ({self.workers} at a time, {_bytes(self.memory)} each; {cut}), "
-            f"{_bytes(self.disk_bytes)} of scratch on disk, about {_time(self.seconds)}"
+            f"{size(self.peak_bytes)} of memory ({self.workers} at a time, {size(self.memory)} each; {cut}), "
+            f"{size(self.disk_bytes)} of scratch on disk, about {duration(self.seconds)}"
         )
 
 
@@ -90,16 +91,16 @@ def plan(
     """
     total = num_docs + num_indexed
     if memory <= 0:
-        raise ValueError(f"a task cannot work in {memory:,} bytes of memory; allow {_bytes(MEMORY)}, the default")
+        raise ValueError(f"a task cannot work in {memory:,} bytes of memory; allow {size(MEMORY)}, the default")
     if total > MOST_DOCUMENTS:
         raise ValueError(f"{total:,} documents are more than one run can number ({MOST_DOCUMENTS:,}); split the corpus")
     room = min(memory - BASE_BYTES - ARRAY_BYTES * total, MOST_ROOM)
     if room < LEAST_ROOM:
         least = BASE_BYTES + ARRAY_BYTES * total + LEAST_ROOM
         raise ValueError(
-            f"{_bytes(memory)} of memory cannot hold {total:,} documents: the program takes {_bytes(BASE_BYTES)}, "
-            f"{ARRAY_BYTES} bytes a document are {_bytes(ARRAY_BYTES * total)}, and a task needs {_bytes(LEAST_ROOM)}; "
-            f"allow {_bytes(least + MB)} or more, or deduplicate the corpus in parts with an index"
+            f"{size(memory)} of memory cannot hold {total:,} documents: the program takes {size(BASE_BYTES)}, "
+            f"{ARRAY_BYTES} bytes a document are {size(ARRAY_BYTES * total)}, and a task needs {size(LEAST_ROOM)}; "
+            f"allow {size_up(least)} or more, or deduplicate the corpus in parts with an index"
         )
     text = TEXT_BYTES * num_docs if text_bytes is None else text_bytes
     entries = num_docs * (settings.bands + 2)
@@ -146,16 +147,3 @@ def _scratch(settings: MinHash, id_bytes: int) -> int:
 def _seconds(num_docs: int, megabytes: float, workers: int) -> float:
     text = megabytes * (SIGN_S + 2 * READ_S + WRITE_S)
     return START_S + (text + num_docs * (DECIDE_S + NUM_PAIRS * PAIR_S)) / workers + num_docs * SETTLE_S
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1e3:.0f} kB"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -10,10 +10,11 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from curate.amounts import count, duration, size
 from curate.plan.fit import Estimate
 from curate.plan.measure import Step, measure
 from curate.plan.result import FILE, Plan, StepPlan, read_plan
-from curate.plan.table import Unit, about, columns, count, duration, hours, size
+from curate.plan.table import Unit, about, columns, hours
 
 BUSIER = 1.2  # times as busy a machine is worth a note
 

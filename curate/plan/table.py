@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from curate.amounts import count, digits, duration, size
 from curate.plan.fit import Estimate
 from curate.plan.result import Part, Plan, StepPlan, Teaching
 
@@ -130,31 +131,8 @@ def whole(estimate: Estimate) -> str:
     return about(estimate, count)
 
 
-def count(number: float) -> str:
-    """Return a count with three digits that mean something: 12,300 or 1.23 billion."""
-    for unit, scale in (("trillion", 1e12), ("billion", 1e9), ("million", 1e6)):
-        if number >= scale:
-            return f"{number / scale:.3g} {unit}"
-    return f"{number:,.0f}"
-
-
-def size(num_bytes: float) -> str:
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if num_bytes >= scale:
-            return f"{num_bytes / scale:.3g} {unit}"
-    return f"{num_bytes / 1e3:.3g} kB"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.3g} min"
-    return f"{seconds / 3600:.3g} h"
-
-
 def hours(number: float) -> str:
-    return f"{number:.3g} hours" if number >= 0.1 else f"{number * 60:.2g} minutes"
+    return f"{digits(number)} hours" if number >= 0.1 else f"{number * 60:.2g} minutes"
 
 
 def money(number: float) -> str:

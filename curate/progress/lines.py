@@ -6,8 +6,9 @@ clean: 12/40 splits, 48,213 rows, 5,123 rows/s, 21.3 MB/s, 2m10s, 4m30s left, 1 
 
 from collections.abc import Iterator
 
+from curate.amounts import clock
 from curate.progress.spent import READING, WRITING, Part
-from curate.progress.state import MB, State, duration
+from curate.progress.state import MB, State
 
 NAMED = 5  # parts in a line: those that took longest
 
@@ -20,9 +21,9 @@ def headline(state: State, *, final: bool = False) -> str:
     told += [f"{state.resumed_splits:,} of them before"] if state.resumed_splits else []
     told += [f"{rows:,} rows", f"{rows / elapsed:,.0f} rows/s"] if rows else []
     told += [f"{worked / elapsed / MB:,.1f} MB/s"] if state.in_bytes and worked >= MB / 10 else []
-    told.append(duration(elapsed))
+    told.append(clock(elapsed))
     left = None if final or not state.left_splits else state.seconds_left()
-    told += [f"{duration(left)} left"] if left is not None else []
+    told += [f"{clock(left)} left"] if left is not None else []
     told += [f"{state.failed_splits:,} failed"] if state.failed_splits else []
     told += ["starting"] if state.is_starting else []
     return f"{state.title}: {', '.join(told)}"
@@ -70,4 +71,4 @@ def slowest(state: State) -> list[tuple[float, str]]:
 
 
 def named(splits: list[tuple[float, str]]) -> str:
-    return ", ".join(f"{name} {duration(seconds)}" for seconds, name in splits)
+    return ", ".join(f"{name} {clock(seconds)}" for seconds, name in splits)

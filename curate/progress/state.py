@@ -142,9 +142,3 @@ def added(a: Sequence[Part], b: Sequence[Part]) -> list[Part]:
         return list(a or b)
     sums = ([x + y for x, y in zip(p[1:], q[1:], strict=True)] for p, q in zip(a, b, strict=True))
     return [Part(part.name, *numbers) for part, numbers in zip(a, sums, strict=True)]  # type: ignore[arg-type]
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

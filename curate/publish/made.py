@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from curate.amounts import megabytes
 from curate.ledger.markdown import code, table, words
 from curate.publish.subset import Subset
-from curate.report.again import command
+from curate.report.commands import command
 from curate.report.steps import stage_of
 from curate.report.view import Part, View
 from curate.stage import Rule
@@ -34,7 +35,7 @@ def _lines(subset: Subset) -> Iterator[tuple[str, ...]]:
         for step, rows, size in part.tally.steps[1 if at else 0 :]:
             left = "" if before is None or before == rows else f"{before - rows:,}"
             before = rows
-            yield words(stage_of(step)), part.name, f"{rows:,}", left, f"{size / 1e6:,.2f}" if size else "-"
+            yield words(stage_of(step)), part.name, f"{rows:,}", left, megabytes(size)
 
 
 def _rules(subset: Subset) -> Iterator[tuple[str, ...]]:

@@ -9,6 +9,7 @@ says so. Only files of the same size as what the hub has are read, to tell wheth
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from curate.amounts import size
 from curate.publish.dataset import CARD, build_card
 from curate.publish.files import File, LeftOut, corpus_files, is_same, left_out, model_files
 from curate.publish.hub import Hub, Remote
@@ -59,15 +60,15 @@ class Publication:
     def __str__(self) -> str:
         sizes = {file.path: file.size for file in self.files}
         data = self.files[:-1]
-        whole = f"{len(data):,} files, {in_bytes(sum(file.size for file in data))}, and the card"
+        whole = f"{len(data):,} files, {size(sum(file.size for file in data))}, and the card"
         lines = [f"{self.source} -> {self.target}: {whole}", f"  {self._place()}"]
         upload = tuple(sizes) if self.remote is None else ()
         compared = {"new": self.new, "replaced": self.replaced, "there already": self.same}
         for title, paths in ({"to upload": upload} | compared).items():
-            lines += _listed(title, [f"{path}  {in_bytes(sizes[path])}" for path in paths])
+            lines += _listed(title, [f"{path}  {size(sizes[path])}" for path in paths])
         lines += _listed("deleted" if self.delete else "there, and not of this corpus", self.stale)
         lines += [f"  {self.kept:,} other files of the repository stay as they are"] if self.kept else []
-        lines += [f"  left behind: {each.num:,} files, {in_bytes(each.size)}: {each.why}" for each in self.left]
+        lines += [f"  left behind: {each.num:,} files, {size(each.size)}: {each.why}" for each in self.left]
         lines += [f"  warning: {said}" for said in self.warnings]
         lines += [f"  refused: {said}" for said in self.refusals]
         shown = self.card.splitlines()
@@ -206,7 +207,3 @@ def _preview(lines: Sequence[str]) -> list[str]:
     start = lines.index("---", 1) + 1 if lines[:1] == ["---"] and "---" in lines[1:] else 0
     body = [line for line in lines[start:] if line]
     return body[:CARD_LINES] + (["..."] if len(body) > CARD_LINES else [])
-
-
-def in_bytes(num: int) -> str:
-    return f"{num / 1e9:,.2f} GB" if num >= 1e9 else f"{num / 1e6:,.2f} MB" if num >= 1e5 else f"{num:,} bytes"

@@ -15,9 +15,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from curate.amounts import size
 from curate.publish.files import digests, is_same, verify
 from curate.publish.hub import Hub
-from curate.publish.plan import Publication, in_bytes, plan
+from curate.publish.plan import Publication, plan
 from curate.publish.settings import own_version
 from curate.publish.target import Target
 
@@ -108,7 +109,7 @@ def _upload(planned: Publication, hub: Hub, say: Callable[[str], None]) -> Publi
     parent = hub.create(planned.remote, private=not planned.public)
     total = sum(file.size for file in files)
     additions = hub.send(
-        files, known, lambda n, size: say(f"{n:,} of {len(files):,} files, {in_bytes(size)} of {in_bytes(total)}")
+        files, known, lambda n, sent: say(f"{n:,} of {len(files):,} files, {size(sent)} of {size(total)}")
     )
     message = f"{planned.target.kind} published by curate {own_version()}"
     commit = hub.commit(additions, deleted, parent=parent, message=message)

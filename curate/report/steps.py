@@ -1,12 +1,16 @@
 """What was left after each step, what was replaced in texts, and what could not be read: the funnel."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from curate import ledger
+from curate.amounts import megabytes
 from curate.ledger.runs import Line
-from curate.report.markup import bar, count, details, heading, megabytes, note, safe, share, short, table, tiles
+from curate.report.markup import bar, count, details, heading, note, safe, share, short, table, tiles
 from curate.report.view import View
+
+WIDTH = 48  # characters of a stage's settings
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,27 @@ def stage_of(step: str) -> str:
     if name == "Keep" and len(bounds) > 2:
         columns = [next(word for word in bound.split() if word[0].isalpha()) for bound in bounds]
         groups = dict.fromkeys(column.partition(".")[0] for column in columns)
-        return f"{len(bounds)} rules: {short(', '.join(groups), 48)}"
-    return f"{name}: {short(settings, 48)}" if settings else name
+        return f"{len(bounds)} rules: {short(', '.join(groups), WIDTH)}"
+    if name == "dedup":
+        return f"dedup: {_copies(settings)}"
+    return f"{name}: {_first(bounds)}" if settings else name
+
+
+def _copies(settings: str) -> str:
+    """Return what counts as a copy, of a deduplication's settings."""
+    found = dict(pair.split("=", 1) for pair in re.findall(r"\w+=[^,()]+", settings))
+    kind = found.get("similarity", "'jaccard'").strip("'")
+    return f"{kind} similarity from {found['threshold']}" if "threshold" in found else short(settings, WIDTH)
+
+
+def _first(settings: list[str]) -> str:
+    """Return as many whole settings as there is room for, at least one."""
+    shown = short(settings[0], WIDTH)
+    for more in settings[1:]:
+        if len(shown) + len(more) + 4 > WIDTH:
+            return f"{shown}, …"
+        shown += f", {more}"
+    return shown
 
 
 def _replaced(steps: Steps) -> str:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from curate.corpus import write_corpus
@@ -27,13 +29,21 @@ def test_memory_and_disk_grow_with_the_documents_only_where_they_must():
 
 
 def test_a_bound_that_cannot_hold_is_an_error_before_any_work(tmp_path, documents):
-    with pytest.raises(ValueError, match=r"8\.0 GB of memory cannot hold 1,000,000,000 documents.*allow 21\.7 GB"):
+    with pytest.raises(ValueError, match=r"8 GB of memory cannot hold 1,000,000,000 documents.*allow 21\.7 GB"):
         plan(10**9, memory=8 * GB)
     assert plan(10**9, memory=24 * GB, workers=16).num_ranges >= 256
     source = write_corpus(tmp_path / "in", documents(["x", "y"]).to_batches())
     with pytest.raises(ValueError, match="cannot hold 2 documents"):
         dedup(source, tmp_path / "out", memory=100 * MB)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("num_docs", [2, 10**6, 123_456_789, 10**9, 4_249_999_999])
+def test_the_memory_that_an_error_asks_for_is_enough(num_docs):
+    with pytest.raises(ValueError, match="allow") as error:
+        plan(num_docs, memory=100 * MB)
+    number, unit = re.findall(r"allow ([\d.]+) (MB|GB) or more", str(error.value))[0]
+    assert plan(num_docs, memory=int(float(number) * {"MB": MB, "GB": GB}[unit])).num_docs == num_docs
 
 
 def test_more_documents_than_32_bits_number_are_refused():
@@ -57,5 +67,5 @@ def test_a_run_is_told_its_plan_before_it_starts_and_reports_its_error(tmp_path,
 def test_the_plan_reads_in_one_line():
     text = str(plan(10_000_000, settings=FINEWEB, memory=2 * GB, workers=2, num_indexed=1000))
     assert "10,000,000 documents against 1,000 in the index" in text
-    assert "2 at a time, 2.0 GB each" in text
+    assert "2 at a time, 2 GB each" in text
     assert "\n" not in text

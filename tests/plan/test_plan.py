@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curate.amounts import size
 from curate.cli import app
 from curate.corpus import Corpus, write_corpus
 from curate.plan.command import parse
@@ -20,7 +21,7 @@ from curate.plan.measure import measure
 from curate.plan.plan import plan
 from curate.plan.rehearse import RehearsalError
 from curate.plan.result import FILE, Plan, is_planned, read_plan
-from curate.plan.table import about, count, duration, size, table
+from curate.plan.table import about, hours, table
 from tests.plan.made import split_line, write_log
 
 RULES = """
@@ -227,12 +228,10 @@ def test_a_pipeline_is_planned_with_what_its_teacher_and_its_copies_cost(tmp_pat
     [
         (about(Estimate(2.4e9, 2.2e9, 2.6e9), size), "2.4 GB (2.2-2.6)"),
         (about(Estimate(9e8, 8e8, 1.1e9), size), "900 MB (800 MB-1.1 GB)"),
-        (about(Estimate.exactly(12.0), count), "12"),
-        (count(1.234e9), "1.23 billion"),
-        (count(9625), "9,625"),
-        (duration(4.21), "4.2 s"),
-        (duration(600), "10 min"),
-        (duration(7200 * 3), "6 h"),
+        (about(Estimate(999.7e6, 9e8, 1.1e9), size), "1 GB (900 MB-1.1 GB)"),
+        (about(Estimate.exactly(2000), size), "2 kB"),
+        (about(Estimate(1234, 1100, 1400), hours), "1,230 hours (1,100-1,400)"),
+        (about(Estimate.exactly(0.05), hours), "3 minutes"),
     ],
 )
 def test_numbers_are_told_with_their_units(told: str, expected: str) -> None:
