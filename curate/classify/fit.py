@@ -7,7 +7,7 @@ Every number is of documents that the model had not seen: k folds, near-copies n
 fold the calibration learnt from inner folds. The model that is kept learns from all grades, and keeps the held-out
 scores beside it: certificates rest on them (see `cascade`). With `held_out=0.3` that share of the documents is set
 aside instead: the model learns from the others only, and numbers and certificates are its own, at the price of a model
-that has seen fewer grades. Texts are embedded once.
+that has seen fewer grades. Texts are embedded once, on as many workers as are wanted.
 
 One model can serve several languages: with `languages=("Python",)` all documents teach, those of these languages have
 calibrations to themselves, and those of all others share one set of their own.
@@ -26,10 +26,11 @@ from curate.classify.annotations import Annotations, read_annotations, text_keys
 from curate.classify.calibration import Calibration, calibrate
 from curate.classify.cascade import HeldOut, Reach, learn_reach
 from curate.classify.embedding import Encoder
-from curate.classify.gate import Features, Gate, count_features, fit_gate, select
+from curate.classify.gate import Features, Gate, fit_gate, select
 from curate.classify.head import Head, fit_head
 from curate.classify.metrics import Estimate, evaluate
 from curate.classify.model import GATE_SHARE, PARTS, Model, Part, mixed, outside
+from curate.classify.represent import represent
 
 MIN_GRADES = 50
 MIN_EACH = 10  # positives, and negatives: two in each of five folds
@@ -131,6 +132,9 @@ def fit(
     held_out: float = 0.0,
     folds: int = 5,
     seed: int = 0,
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
 ) -> FitReport:
     """Fit gate and head to graded documents and write the model into the folder `out`.
 
@@ -146,6 +150,7 @@ def fit(
         languages: those with calibrations to themselves, by the column `language`; documents of all others share
             one set. By default all documents are calibrated together.
         held_out: a share of the documents to measure and certify on instead of cross-validation, such as 0.3.
+        ray, workers, num_gpus: where the texts are embedded, see `curate.classify.represent`; the model is the same.
 
     Raises:
         ValueError: a column is missing, or there are too few grades; says how many are needed.
@@ -158,7 +163,7 @@ def fit(
     apart = outside(graded.languages, languages)
     for rows in (slice(None),) if apart is None else (~apart, apart):
         enough(graded, at_least, rows)
-    features, vectors = count_features(graded.texts), encoder(graded.texts)
+    features, vectors = represent(graded.texts, encoder, ray=ray, workers=workers, num_gpus=num_gpus)
     data = Data(features, vectors, graded.grades, graded.weights, graded.groups, at_least, apart)
     if held_out:
         rows = set_aside(data, held_out, seed)
