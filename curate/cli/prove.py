@@ -23,6 +23,9 @@ def evaluate(
     device: str | None = None,
     unsafe_sandbox: bool = False,
     allow_missing: bool = False,
+    ray: Engine = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
     out: OutOrBeside = None,
 ) -> None:
     """Measure a model: published suites or questions of your own, bits per byte on held-out text, programs.
@@ -42,6 +45,10 @@ def evaluate(
         device: cpu or cuda; the GPU by default where there is one.
         unsafe_sandbox: run the model's programs even where this machine has no way to contain them.
         allow_missing: leave out, and name, the tasks whose files --data lacks, where they would stop the evaluation.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster whose nodes see the
+            model's folder).
+        workers: pieces of tasks at a time, each with a CPU and the model in memory; needs --ray.
+        num_gpus: GPUs for each of them.
         out: folder for results.json, results.md, items.parquet and answers.parquet; the model's folder by default.
     """
     from curate.evaluate.held_out import named_path, read_texts
@@ -54,7 +61,7 @@ def evaluate(
     texts = {name: read_texts(path, limit) for name, path in map(named_path, text)}
     asked = {"suites": files, "tasks": named, "data": data, "texts": texts, "limit": most, "shots": shots}
     how = {"samples": samples, "dtype": dtype, "device": device, "unsafe_sandbox": unsafe_sandbox, "out": out}
-    how["allow_missing"] = allow_missing
+    how |= {"allow_missing": allow_missing, "ray": ray, "workers": workers, "num_gpus": num_gpus}
     print(format_results(measure(model, **asked, **how)))  # type: ignore[arg-type]
     if against is not None:
         print(f"\nfirst: {against}; second: {model}\n{format_comparison(compare(against, out or model))}")

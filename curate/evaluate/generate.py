@@ -42,10 +42,11 @@ class _Row:
 
 
 @torch.inference_mode()
-def generate(model: Any, tokenizer: Any, prompts: Sequence[str], how: Decoding) -> list[list[str]]:
+def generate(model: Any, tokenizer: Any, prompts: Sequence[str], how: Decoding, *, first: int = 0) -> list[list[str]]:
     """Return `num_samples` continuations of each prompt, cut before the first stop sequence.
 
-    A prompt too long for the model and the new tokens loses its beginning.
+    A prompt too long for the model and the new tokens loses its beginning. `first` is the first prompt's number, for
+    its random ones, where these prompts are a piece of more.
     """
     room = max_length(model) - how.max_new_tokens
     if room < 1:
@@ -56,7 +57,7 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], how: Decoding) 
     read = [([*start, *encode(tokenizer, prompt)] or [start_token(tokenizer)])[-room:] for prompt in prompts]
     texts: list[list[str]] = [[] for _ in prompts]
     for batch in _batches(model, [len(tokens) for tokens in read], how.num_samples):
-        for row in _write(model, tokenizer, read, batch, how):
+        for row in _write(model, tokenizer, read, batch, how, first):
             texts[row.prompt].append(cut(_text(tokenizer, row.tokens), how.stop))
     return texts
 
@@ -75,9 +76,11 @@ def _batches(model: Any, lengths: Sequence[int], num_samples: int) -> Iterator[l
         yield order[first : first + size]
 
 
-def _write(model: Any, tokenizer: Any, read: Sequence[list[int]], batch: Sequence[int], how: Decoding) -> list[_Row]:
+def _write(
+    model: Any, tokenizer: Any, read: Sequence[list[int]], batch: Sequence[int], how: Decoding, first: int
+) -> list[_Row]:
     """Write all samples of some prompts; they come back in the order of prompt and sample."""
-    rows = [_Row(number, _uniform(how.seed, number, k), []) for number in batch for k in range(how.num_samples)]
+    rows = [_Row(number, _uniform(how.seed, first + number, k), []) for number in batch for k in range(how.num_samples)]
     places = torch.arange(len(batch)).repeat_interleave(how.num_samples)
     ahead = ReadAhead.of(model, [read[number] for number in batch]).pick(places)
     alive, ends = list(rows), end_tokens(model, tokenizer)

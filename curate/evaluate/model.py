@@ -33,7 +33,7 @@ def load(model_dir: str | os.PathLike[str], device: str | None = None, dtype: Dt
     Raises:
         FileNotFoundError: there is no such folder, or it lacks the model's config or tokenizer.
     """
-    _require_model(Path(model_dir))
+    require_model(Path(model_dir))
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
@@ -41,7 +41,7 @@ def load(model_dir: str | os.PathLike[str], device: str | None = None, dtype: Dt
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval(), tokenizer
 
 
-def _require_model(folder: Path) -> None:
+def require_model(folder: Path) -> None:
     """Say what a folder lacks; what is no folder may be a name on the hub, of one part or two."""
     if not folder.is_dir():
         if folder.is_absolute() or len(folder.parts) > 2:

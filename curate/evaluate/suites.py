@@ -16,7 +16,7 @@ from typing import Any
 from curate.cluster import TASK_MEMORY, map_units, on_ray
 from curate.evaluate import code as code_tasks
 from curate.evaluate.cloze import Suite, make_cloze
-from curate.evaluate.model import Dtype
+from curate.evaluate.model import Dtype, require_model
 from curate.evaluate.parts import Finished, Part, answers, held_out, likelihood, programs
 from curate.evaluate.pieces import LONGEST_FIRST, Work, loaded
 from curate.evaluate.record import MODEL, evaluated, weight_files
@@ -81,8 +81,8 @@ def evaluate(
     parts = [held_out(name, some) for name, some in asked.items()]
     parts += [likelihood(suite.name, suite.items(limit)) for suite in suites]
     parts += [_part(task, data, limit=limit, shots=shots, samples=samples) for task in there]
-    of = evaluated(model_dir)
-    place = os.path.abspath(model_dir) if os.path.isdir(model_dir) else os.fspath(model_dir)
+    require_model(Path(model_dir))
+    of, place = evaluated(model_dir), str(Path(model_dir).absolute()) if Path(model_dir).is_dir() else str(model_dir)
     work = Work(place, device, dtype, of.digest or of.revision, threads, 1 if away else None, unsafe_sandbox)
     engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus, "memory": _memory(Path(model_dir))}
     finished: dict[str, Finished] = {}

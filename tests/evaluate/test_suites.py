@@ -132,14 +132,16 @@ def test_everything_asked_is_measured_and_written(model_dir, data, tmp_path):
     assert all(one.difference.value == 0 for one in compare(tmp_path / "out", tmp_path / "out"))
 
 
-def test_programs_are_written_run_and_counted(model_dir, data, tmp_path):
+def test_programs_are_written_run_and_counted_alike_here_and_on_ray(model_dir, data, tmp_path, local_ray):
     try:
         with Sandbox():
             pass
     except RuntimeError as error:
         pytest.skip(f"this machine allows no containment: {error}")
     task = Code("code", Data(("code",)), short)
-    results = evaluate(model_dir, tasks=[task], data=data, samples=2, out=tmp_path, device="cpu")
+    asked = {"tasks": [task], "data": data, "samples": 2, "device": "cpu", "threads": 1}
+    results = evaluate(model_dir, **asked, out=tmp_path)
+    assert evaluate(model_dir, **asked, out=tmp_path / "there", ray=local_ray) == results
     assert set(results["code"]) == {"num_items", "num_samples", "pass@1 greedy", "pass@1 sampled"}
     assert results["code"]["pass@1 greedy"]["value"] == 0.0  # a model of noise
     answers = pq.read_table(tmp_path / "answers.parquet")
@@ -174,3 +176,15 @@ def test_a_table_of_choices_can_be_read_by_anyone(model_dir, data, tmp_path):
     rows = pq.read_table(tmp_path / "items.parquet").to_pylist()
     assert [(row["item"], row["choice"]) for row in rows] == [(n, k) for n in range(9) for k in range(3)]
     assert pa.Table.from_pylist(rows, ITEMS).num_rows == 27
+
+
+def test_an_evaluation_on_ray_leaves_the_files_of_one_in_this_process(
+    model_dir, data, tmp_path, local_ray, monkeypatch
+):
+    asked = {"tasks": [SUBJECTS, SUMS], "data": data, "texts": {"chapters": TEXTS}, "device": "cpu", "threads": 1}
+    here = evaluate(model_dir, **asked, out=tmp_path / "here", ray="none")
+    monkeypatch.chdir(model_dir.parent)  # workers have another working directory
+    there = evaluate(model_dir.name, **asked, out=tmp_path / "there", ray=local_ray)
+    assert here == there
+    for name in ("results.md", "items.parquet", "answers.parquet"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
