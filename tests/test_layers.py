@@ -13,6 +13,7 @@ LEVELS = [  # lowest first; a module may import its own package and anything on 
     {
         "curate.text",
         "curate.amounts",
+        "curate.columns",
         "curate.code",
         "curate.document",
         "curate.tally",

@@ -28,6 +28,8 @@ from curate.ablate.readings import Reading
 from curate.ablate.speed import Speedup, tokens_to_equal_loss
 from curate.ablate.statistics import EXPLORATORY, Comparison, Measure, analyse
 from curate.ablate.training import Outcome, Training
+from curate.columns import aligned
+from curate.strict_json import dumps
 
 PRIMARY = "bits per byte"
 ITEMS = pa.schema([("arm", pa.string()), ("seed", pa.int32()), *MEASURED])
@@ -61,7 +63,7 @@ class Ablation:
         return {one.arm: one.verdict for one in self.comparisons if not one.exploratory}
 
     def __str__(self) -> str:
-        lines = [*headlines(self), "", *_aligned(comparison_rows(self.comparisons))]
+        lines = [*headlines(self), "", *aligned(comparison_rows(self.comparisons), (0, 1))]
         if any(one.exploratory for one in self.comparisons):
             lines.append(EXPLORATORY)
         return "\n".join([*lines, *self.advice, *(f"note: {said}" for said in self.warnings)])
@@ -219,16 +221,6 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "-"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        names = (f"{cell:<{width}}" for cell, width in zip(row[:2], widths[:2], strict=True))
-        numbers = (f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
-        lines.append("  ".join([*names, *numbers]).rstrip())
-    return lines
-
-
 def write(found: Ablation, design: dict[str, Any], trainings: Sequence[Training], outcomes: Sequence[Outcome]) -> None:
     """Write all files; the page for people last."""
     items = [_labelled(t, o.items) for t, o in zip(trainings, outcomes, strict=True) if o.items is not None]
@@ -239,13 +231,13 @@ def write(found: Ablation, design: dict[str, Any], trainings: Sequence[Training]
     result = {
         "design": design,
         "baseline": found.baseline,
-        "arms": [_plain(asdict(one)) for one in found.readings],
-        "comparisons": _plain(rows),
-        "tokens_to_equal_loss": [{"arm": arm, **_plain(asdict(speed))} for arm, speed in found.speedups.items()],
+        "arms": [asdict(one) for one in found.readings],
+        "comparisons": rows,
+        "tokens_to_equal_loss": [{"arm": arm, **asdict(speed)} for arm, speed in found.speedups.items()],
         "warnings": list(found.warnings),
         "advice": list(found.advice),
     }
-    for name, text in (("results.json", json.dumps(result, indent=2)), ("results.md", page(found))):
+    for name, text in (("results.json", dumps(result)), ("results.md", page(found))):
         partial = found.path / f".{name}.tmp"
         partial.write_text(text + "\n", encoding="utf-8")
         partial.replace(found.path / name)
@@ -286,13 +278,3 @@ def _curves(trainings: Sequence[Training]) -> pa.Table:
         for domain in one.curves
     ]
     return pa.Table.from_pylist(rows, CURVES)
-
-
-def _plain(value: Any) -> Any:
-    """Replace what JSON does not have: NaN and infinities by null, NumPy's numbers by Python's."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,6 @@
 much less than the scores: the paired standard error is what tells two models apart.
 """
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate.columns import aligned
 from curate.evaluate.estimate import Estimate, mean
 from curate.evaluate.items import ITEMS, item_values
 from curate.evaluate.record import MODEL, Evaluated
+from curate.strict_json import dumps
 
 Results = dict[str, dict[str, Any]]
 ANSWERS = pa.schema(
@@ -83,18 +84,11 @@ def write(
             pq.write_table(table, folder / file)
     (folder / TABLE).write_text(format_results(results, markdown=True) + "\n", encoding="utf-8")
     told = {MODEL: asdict(model), **results} if model is not None else results
-    (folder / JSON).write_text(json.dumps(_plain(told), indent=2) + "\n", encoding="utf-8")
+    (folder / JSON).write_text(dumps(told) + "\n", encoding="utf-8")
 
 
 def row(num_items: int, estimates: Mapping[str, Estimate], **more: Any) -> dict[str, Any]:
     return {"num_items": num_items, **more, **{name: asdict(estimate) for name, estimate in estimates.items()}}
-
-
-def _plain(value: Any) -> Any:
-    """Replace NaN, which JSON does not have, by null."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def format_results(results: Results, *, markdown: bool = False) -> str:
@@ -106,21 +100,12 @@ def format_results(results: Results, *, markdown: bool = False) -> str:
                 chance = f"{measured['chance']:.3f}" if measure.startswith("acc") and measured.get("chance") else ""
                 value, spread = f"{estimate['value']:.4f}", f"{estimate['stderr']:.4f}"
                 lines.append((task, measure, value, spread, chance, f"{measured['num_items']}"))
-    return _markdown(lines) if markdown else _aligned(lines)
+    return _markdown(lines) if markdown else "\n".join(aligned(lines, (0, 1)))
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:
     head, *rest = (f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([head, "|---|---|---:|---:|---:|---:|", *rest])
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = []
-    for task, measure, *numbers in lines:
-        cells = (f"{cell:>{width}}" for cell, width in zip(numbers, widths[2:], strict=True))
-        shown.append(f"{task:<{widths[0]}}  {measure:<{widths[1]}}  " + "  ".join(cells))
-    return "\n".join(shown)
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> list[Difference]:
@@ -179,4 +164,4 @@ def format_comparison(differences: Iterable[Difference]) -> str:
         d = one.difference
         numbers = (f"{one.first:.4f}", f"{one.second:.4f}", f"{d.value:+.4f}", f"{d.stderr:.4f}", f"{one.num_items}")
         lines.append((one.task, one.measure, *numbers, one.verdict))
-    return _aligned(lines)
+    return "\n".join(aligned(lines, (0, 1)))

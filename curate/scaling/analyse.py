@@ -7,21 +7,23 @@ OUT/fit.json       every number, for programs            OUT/scaling.md    the s
 OUT/scaling.html   with pictures, one file without network
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from curate.scaling.check import Check, largest_held_out
 from curate.scaling.exact import BestShape, best_shape
 from curate.scaling.fit import RESAMPLES, Fit, Interval, fit
-from curate.scaling.law import Optimum
+from curate.scaling.law import Optimum, losses
 from curate.scaling.objective import DELTA
 from curate.scaling.rows import Count, rows_of
+from curate.strict_json import dumps
 
+FRONTIER, POINTS = 30.0, 60  # times the dearest run, how far the frontier is drawn; and at how many budgets
 AHEAD = (1.0, 10.0, 100.0)  # times the dearest run, the budgets whose best use is told
 
 
@@ -87,8 +89,27 @@ class Analysis:
             },
             "predictions": [asdict(target) for target in self.targets],
             "optima": [asdict(best) for best in self.best],
+            "frontier": self.frontier(),
             "notes": list(self.notes),
         }
+
+    def frontier(self) -> list[dict[str, float]]:
+        """Return the least loss that the law gives budgets, with its 95 % band; none where it is not identified.
+
+        They go from the cheapest run to FRONTIER times the dearest, or to the farthest target.
+        """
+        found, rows = self.fit, self.fit.rows
+        if found.problems:
+            return []
+        spent = 6 * rows.num_parameters * rows.num_tokens
+        last = max([float(spent.max()) * FRONTIER, *(6 * t.num_parameters * t.num_tokens for t in self.targets)])
+        best = [found.law.optimum(budget) for budget in np.geomspace(float(spent.min()), last, POINTS).tolist()]
+        at = np.array([(one.num_parameters, one.num_tokens) for one in best])
+        low, high = np.percentile(losses(found.resampled, at[:, 0], at[:, 1]), (2.5, 97.5), axis=0).tolist()
+        return [
+            {"flops": one.flops, "loss": one.loss, "low": below, "high": above}
+            for one, below, above in zip(best, low, high, strict=True)
+        ]
 
     def write(self, out: str | Path) -> list[Path]:
         """Write the three files and return their paths."""
@@ -98,7 +119,7 @@ class Analysis:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
-            "fit.json": json.dumps(self.as_json(), indent=2) + "\n",
+            "fit.json": dumps(self.as_json()) + "\n",
             "scaling.md": markdown(self),
             "scaling.html": page(self),
         }

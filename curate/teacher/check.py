@@ -16,7 +16,6 @@ A teacher that cannot be resampled (the local one, which has no sampling) has no
 the model's own spread; a grade at temperature 0 is less noisy than one of them, so the ceiling is a cautious one.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +27,7 @@ import pyarrow as pa
 
 from curate.corpus import Corpus
 from curate.document import ID, TEXT
+from curate.strict_json import dumps
 from curate.teacher.agreement import Interval, agree, bootstrap, weighted_kappa
 from curate.teacher.annotate import NO_LIMIT, grade_documents
 from curate.teacher.bias import partial, shift, swap_halves
@@ -84,7 +84,7 @@ class Check:
 
     def write(self) -> None:
         """Put the findings beside the annotations, for the report and for whoever reads the labels."""
-        Path(self.path, RESULT).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        Path(self.path, RESULT).write_text(dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def check(
@@ -99,6 +99,8 @@ def check(
     budget: Budget = NO_LIMIT,
     structured: bool = False,
     seed: int = 0,
+    ray: str | None = None,
+    workers: int | None = None,
 ) -> Check:
     """Ask again about `n` documents of the annotations in `out`, and write and return what that shows.
 
@@ -107,12 +109,13 @@ def check(
         temperature: of the repeats.
         second: another teacher.
         budget: of the annotations and the check together.
+        ray, workers: where a teacher that needs no server runs, as for `annotate`.
 
     Raises:
         ValueError: `out` holds fewer than ten graded documents, or was made with another teacher or rubric.
     """
     documents, labels = chosen(out, rubric, teacher, n)
-    asker = Asker(out, rubric, structured, budget, *_spent(out))
+    asker = Asker(out, rubric, structured, budget, *_spent(out), ray=ray, workers=workers)
     again: list[Grades] = []
     if isinstance(teacher, Sampler):
         for k in range(1, repeats + 1):
@@ -163,6 +166,8 @@ class Asker:
     before_prompt: int
     before_completion: int
     tokens: tuple[int, int] = (0, 0)
+    ray: str | None = None
+    workers: int | None = None
 
     def ask(self, name: str, documents: Sequence[Document], teacher: Teacher, rubric: Rubric | None = None) -> Grades:
         """Return the grades by id; documents whose answer had none are not there."""
@@ -173,6 +178,8 @@ class Asker:
             teacher=teacher,
             budget=self.budget.after(self.before_prompt + self.tokens[0], self.before_completion + self.tokens[1]),
             structured=self.structured,
+            ray=self.ray,
+            workers=self.workers,
         )
         if done.budget_is_spent or done.unanswered:
             why = "the budget is spent" if done.budget_is_spent else next(iter(done.unanswered.values()))
