@@ -21,18 +21,8 @@ from typing import Any
 import curate.cluster as cluster
 from curate.corpus import QUARANTINE, Corpus, Source, Split, limited, shard_name, sweep
 from curate.progress import Failure, Meter, Progress, RunLog
-from curate.shards import (
-    Outcome,
-    Plan,
-    begin_shards,
-    find_shards,
-    finish_shards,
-    first_on_gpu,
-    make_shards,
-    receipt_of,
-    schemas,
-    step_names,
-)
+from curate.recipe import Plan, first_on_gpu, schemas, step_names
+from curate.shards import Outcome, begin_shards, find_shards, finish_shards, make_shards, receipt_of
 from curate.stage import Stage
 from curate.tally import Tally
 

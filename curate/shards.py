@@ -10,54 +10,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 import curate.checksum as checksum
-from curate.apply import KINDS, checked, process
-from curate.corpus import DROPPED, QUARANTINE, ShardWriter, Source, Split, read_receipt, read_split
-from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL, Batch
+from curate.apply import KINDS, process
+from curate.corpus import DROPPED, QUARANTINE, ShardWriter, Split, read_receipt, read_split
+from curate.document import Batch
 from curate.progress import Failure, Meter, Spent
-from curate.stage import Rule, Stage, stage_name
+from curate.recipe import Plan, Schemas, step_names
+from curate.stage import stage_name
 from curate.storage import info
 from curate.tally import Tally
 
-FORMAT = 3  # of receipts and shards; raised when the same stages would give other bytes
 AT_ONCE, AT_ONCE_BYTES, AT_ONCE_S = 64, 2**23, 0.5  # shards put in place together: 64 take as long as two one by one
 
 OnStart = Callable[[Split, Meter], None]
-
-
-class Schemas(NamedTuple):
-    """Columns of the rows that stay and of those that leave, and where they come from."""
-
-    kept: pa.Schema
-    dropped: pa.Schema
-    quarantine: pa.Schema
-    since: dict[str, int]  # column -> the step (1 is the first stage) that gave it first; the input's are not here
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that one unit of work needs, and what makes its result what it is."""
-
-    stages: tuple[Stage, ...]
-    source: Source
-    out: str
-    keep_text: bool
-
-    def recipe(self) -> dict[str, Any]:
-        stages = [stage_name(stage) for stage in self.stages]
-        return {"format": FORMAT, "stages": stages, "keep_text": self.keep_text}
-
-    def rules(self) -> list[dict[str, Any]]:
-        """Return every rule with the step that holds documents against it: what a stage shows in `rules`."""
-        shown = [(step, getattr(stage, "rules", ())) for step, stage in enumerate(self.stages, start=1)]
-        return [{"step": step, **asdict(rule)} for step, rules in shown for rule in rules if isinstance(rule, Rule)]
 
 
 @dataclass(frozen=True)
@@ -123,11 +95,6 @@ def _placed(every: Iterable["Written"]) -> Iterator[Outcome]:
     finally:
         for one in written:
             one.writers.close()
-
-
-def first_on_gpu(stages: Sequence[Stage]) -> int | None:
-    """Return the number of stages before the first that shows `on_gpu`; None if there is no such stage."""
-    return next((step for step, stage in enumerate(stages) if getattr(stage, "on_gpu", False)), None)
 
 
 def begin_shards(plan: Plan, step: int, splits: Iterable[Split]) -> Iterator["Begun"]:
@@ -303,36 +270,8 @@ def _pieces(
         rows += batch.num_rows
 
 
-def schemas(plan: Plan) -> Schemas:
-    """Return the schemas of kept, dropped and quarantined rows, found by passing an empty batch through the stages."""
-    batch = pa.RecordBatch.from_pylist([], schema=plan.source.schema)
-    seen = dict(zip(batch.schema.names, batch.schema.types, strict=True))
-    since: dict[str, int] = {}
-    for step, stage in enumerate(plan.stages, start=1):
-        try:
-            batch = checked(stage, batch)
-        except (KeyError, ValueError) as error:
-            name, columns = stage_name(stage), ", ".join(batch.schema.names)
-            raise ValueError(f"{name} cannot read this input: {error}. Its columns are: {columns}") from error
-        since |= {name: step for name in batch.schema.names if name not in seen}
-        seen |= dict(zip(batch.schema.names, batch.schema.types, strict=True))
-    marks = {DROPPED_BY: pa.list_(pa.string())}
-    heavy = () if plan.keep_text else (TEXT,)
-    raw = [name for name, kind in seen.items() if pa.types.is_large_binary(kind) or pa.types.is_binary(kind)]
-    kept = {name: seen[name] for name in batch.schema.names if name not in {QUARANTINED, *marks}}
-    dropped = {name: kind for name, kind in (seen | marks).items() if name not in (*heavy, *raw, QUARANTINED)}
-    known = [name for name in (ID, URL, "file_path", "path", "repo_name") if name in seen]
-    quarantine = {name: seen[name] for name in known} | {QUARANTINED: pa.string()}
-    kept_schema, dropped_schema, quarantine_schema = (pa.schema(list(c.items())) for c in (kept, dropped, quarantine))
-    return Schemas(kept_schema, dropped_schema, quarantine_schema, since)
-
-
 def _conform(batch: Batch, schema: pa.Schema) -> Batch:
     """Select and cast to a schema; columns that a row left too early to get are null."""
     have = set(batch.schema.names)
     arrays = [batch[f.name].cast(f.type) if f.name in have else pa.nulls(batch.num_rows, f.type) for f in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def step_names(plan: Plan) -> list[str]:
-    return ["input", *(stage_name(stage) for stage in plan.stages)]

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curate.ablate.run import Ablation, AblationError, ablate
+from curate.ablate.run import Ablation, ablate
+from curate.ablate.trainings import AblationError
 from curate.corpus import Corpus
 from curate.report import report
 from curate.train.loop import pretrain
+from tests.here import python
 
 from .conftest import SETTINGS, TINY, sentences, write
 
@@ -119,6 +122,24 @@ def test_another_ablation_into_the_same_folder_is_refused(finished, corpora):
         run(corpora, out, tokens=8192)
     with pytest.raises(ValueError, match="another arms and documents"):
         run(corpora, out, arms={"good": corpora["good"], "noise": corpora["more"]})
+
+
+def test_a_folder_can_be_moved_and_says_the_same(finished, corpora, tmp_path, capsys):
+    shutil.copytree(finished[1], tmp_path / "moved")
+    found = run(corpora, tmp_path / "moved", quiet=False)
+    assert found is not None
+    assert found.comparisons == finished[0].comparisons
+    assert "6 of them done" in capsys.readouterr().err
+
+
+def test_runs_of_other_data_are_no_divergence(finished, corpora, tmp_path):
+    shutil.copytree(finished[1], tmp_path / "mixed")
+    for file in (tmp_path / "mixed" / "runs" / "good").glob("*/run.json"):
+        recipe = json.loads(file.read_text())
+        recipe["data"][0]["data"][0]["content"] = "0" * 16
+        file.write_text(json.dumps(recipe))
+    with pytest.raises(AblationError, match=r"3 of 6 trainings failed, .*good, seed 0: ValueError: .*another data"):
+        run(corpora, tmp_path / "mixed", quiet=False)
 
 
 def test_a_killed_ablation_goes_on_and_gives_what_it_would_have(finished, corpora, tmp_path):
@@ -238,16 +259,14 @@ def test_the_command_line_prints_the_verdict(corpora, tmp_path):
     sizes = ["--tokens", "1k", "--seq-len", "32", "--batch-tokens", "256", "--vocab", "320", "--model", "1m"]
     how = ["--seeds", "1", "--held-out", f"words={corpora['held']}", "--evaluate-every", "4", "--device", "cpu"]
     how += ["--suite", f"{tmp_path}/quiz.jsonl"]
-    command = [sys.executable, "-m", "curate.cli", "ablate", *arms, "-o", f"{tmp_path}/out", *sizes, *how]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    ablate = ["-m", "curate.cli", "ablate"]
+    done = python(*ablate, *arms, "-o", f"{tmp_path}/out", *sizes, *how)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("noise against good: ")
     assert "gold_probability quiz" in done.stdout
     assert "2 of 2 done" in done.stderr
     assert json.loads((tmp_path / "out/results.json").read_text())["design"]["tokens"] == 1000
-    refused = subprocess.run(
-        [*command[:4], *arms[:1], "-o", f"{tmp_path}/one", *sizes], capture_output=True, text=True, check=False
-    )
+    refused = python(*ablate, *arms[:1], "-o", f"{tmp_path}/one", *sizes)
     assert refused.returncode != 0
     assert "two arms or more" in refused.stderr
 

@@ -6,7 +6,7 @@ from pyarrow import parquet
 
 from curate.cli import filter as filter_
 from curate.corpus import Corpus
-from curate.shards import schemas
+from curate.recipe import Plan, schemas
 from curate.signals.language import Language
 from curate.signals.rules import NAMES, RULE_SETS, SIGNALS, signals_for, stages
 from curate.signals.text import TextSignals
@@ -156,7 +156,6 @@ def test_fineweb2_on_the_command_line_leaves_the_bounds_of_the_language(tmp_path
 
 def test_the_schema_is_known_before_a_run(tmp_path):
     from curate.readers import open_source
-    from curate.shards import Plan
 
     source = open_source(write(tmp_path, batch()))
     for name in NAMES:
