@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+
+from tests.ports import free_port
 
 RAY = str(Path(sys.executable).parent / "ray")
 FAR = (0, 2**32)  # file times: 1970 and 2106
@@ -208,12 +209,6 @@ def process_name(process: psutil.Process) -> str:
         return Path((process.cmdline() or [""])[0].split(" ")[0]).name
     except psutil.Error:
         return ""
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def polled(seconds: float = PATIENCE_S, every_s: float = 0.02) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """An S3 server of our own, moto's, in a process of its own."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -10,13 +9,13 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.ports import free_port
+
 
 @contextmanager
 def moto(log: Path) -> Iterator[int]:
     """Start the server, yield its port once it answers, and end it; it writes its requests to `log`."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
+    port = free_port()
     with log.open("w") as out:
         command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         server = subprocess.Popen(command, stdout=out, stderr=out)

