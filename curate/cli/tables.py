@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.amounts import megabytes
+from curate.columns import aligned
 
 if TYPE_CHECKING:
     from curate.tally import Tally
@@ -13,13 +14,8 @@ if TYPE_CHECKING:
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print columns as wide as their widest cell, the first to the left and the others to the right."""
-    lines = [tuple(head), *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        print(
-            f"{line[0]:<{widths[0]}}  "
-            + "  ".join(f"{cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))
-        )
+    for line in aligned([head, *rows]):
+        print(line)
 
 
 def show(tally: "Tally") -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.ledger.history import aligned
+from curate.ledger.history import indented
 from curate.ledger.sides import Side, read_side
 
 ABSENT = "not in its input"
@@ -80,7 +80,7 @@ class Diff:
         if any(self.repeated):
             rows.append(("rows with an id seen before", f"{self.repeated[0]:,}", f"{self.repeated[1]:,}"))
         changed = "" if self.changed is None else f", {self.changed:,} of them with another text"
-        lines = [f"A = {a}", f"B = {b}", *aligned([("", "A", "B"), *rows])]
+        lines = [f"A = {a}", f"B = {b}", *indented([("", "A", "B"), *rows])]
         lines.append(f"both keep {self.both:,}{changed}; {self.moved:,} are dropped by both, but by other rules")
         for keeper, other, side in (("A", "B", self.one_sided[0]), ("B", "A", self.one_sided[1])):
             lines += _told(side, keeper, other) if side.documents else []
@@ -91,7 +91,7 @@ def _told(side: OneSided, keeper: str, other: str) -> list[str]:
     head = (f"only {keeper} keeps; {other} says", "documents", "and nothing else")
     lines = [
         "",
-        *aligned([head, *((why, f"{n:,}", f"{side.alone[why]:,}") for why, n in side.by_fate.most_common(12))]),
+        *indented([head, *((why, f"{n:,}", f"{side.alone[why]:,}") for why, n in side.by_fate.most_common(12))]),
     ]
     for column, counts in side.by_group.items():
         top = ", ".join(f"{name or '(none)'} {n:,}" for name, n in counts.most_common(8) if n)

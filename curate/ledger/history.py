@@ -18,6 +18,7 @@ from typing import Any
 
 import fsspec
 
+from curate.columns import aligned
 from curate.corpus import DROPPED, QUARANTINE
 from curate.document import DROPPED_BY, ID, QUARANTINED, URL
 from curate.ledger.broken import BROKEN, broken_rules
@@ -221,10 +222,10 @@ def _lines(event: Event, seen: Mapping[str, Any]) -> list[str]:
         alike = "similarity not measured" if similarity is None else f"similarity {similarity:.3f}{band}"
         lines.append(f"  copy of {row['dedup.survivor']}, {alike}")
     told = {check.rule.column for check in checks} | ({BROKEN} if broken_rules(row.get(BROKEN)) else set())
-    lines += aligned([_check_cells(check, event.step) for check in checks])
+    lines += indented([_check_cells(check, event.step) for check in checks])
     rest = {name: value for name, value in row.items() if name not in told and value is not None}
     new = {name: value for name, value in rest.items() if name not in SPOKEN and seen.get(name) != value}
-    return lines + aligned([(name, _number(value)) for name, value in new.items()])
+    return lines + indented([(name, _number(value)) for name, value in new.items()])
 
 
 def _headline(event: Event) -> str:
@@ -254,7 +255,6 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else f"{value}"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return lines of cells under each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+def indented(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells under each other, two blanks in."""
+    return [f"  {line}" for line in aligned(rows, range(len(rows[0]) if rows else 0))]

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from curate.amounts import count, duration, size
+from curate.columns import aligned
 from curate.plan.fit import Estimate
 from curate.plan.measure import Step, measure
 from curate.plan.result import FILE, Plan, StepPlan, read_plan
-from curate.plan.table import Unit, about, columns, hours
+from curate.plan.table import WORDS, Unit, about, hours
 
 BUSIER = 1.2  # times as busy a machine is worth a note
 
@@ -52,7 +53,7 @@ def tell(out: str) -> str:
         return f"{out}/{FILE} is not held against the run, which has no {', '.join(missing) or 'steps by documents'}"
     found = compare(plan, steps)
     rows = [("", "planned (90 %)", "real", "error", "interval"), *(one.cells() for one in found)]
-    return "\n".join([f"the plan of {plan.share:.1%}, and the run:", *columns(rows), *remarks(plan, steps)])
+    return "\n".join([f"the plan of {plan.share:.1%}, and the run:", *aligned(rows, WORDS), *remarks(plan, steps)])
 
 
 def compare(plan: Plan, steps: Sequence[Step]) -> list[Held]:

@@ -1,8 +1,9 @@
 """A plan as a short table for people."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 from curate.amounts import count, digits, duration, size
+from curate.columns import aligned
 from curate.plan.fit import Estimate
 from curate.plan.result import Part, Plan, StepPlan, Teaching
 
@@ -10,6 +11,7 @@ Unit = Callable[[float], str]
 
 MOST_PARTS = 4  # of a step are shown, those that take most
 LEAST_SHARE = 0.02
+WORDS = (0, -1)  # columns that are no numbers
 
 
 def table(plan: Plan) -> str:
@@ -23,7 +25,7 @@ def table(plan: Plan) -> str:
     if plan.steps:
         wall = f"wall, {plan.workers} at a time"
         head = ("step", "documents in", "documents out", "text out", "disk", "worker time", wall)
-        lines += [*columns([head, *((plan.label(step), *_step(step)) for step in plan.steps)]), ""]
+        lines += [*aligned([head, *((plan.label(step), *_step(step)) for step in plan.steps)], WORDS), ""]
         lines += [f"{plan.label(step)}: {told}" for step in plan.steps if (told := _parts(step))]
     lines += _totals(plan)
     lines += [f"note: {plan.label(step)}: {note}" for step in plan.steps for note in step.notes]
@@ -77,7 +79,7 @@ def _totals(plan: Plan) -> list[str]:
         rows += _teaching(plan.teaching)
     if plan.money is not None:
         rows.append(("money for machines", about(plan.money, money)))
-    return columns(rows)
+    return aligned(rows, WORDS)
 
 
 def _others(plan: Plan) -> str:
@@ -102,18 +104,6 @@ def _teaching(taught: Teaching) -> list[tuple[str, str]]:
     if taught.seconds is not None:
         rows.append(("time by its limits", f"{about(taught.seconds, duration)} at least"))
     return rows + [("", note) for note in taught.notes]
-
-
-def columns(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align the cells of all rows, the first column to the left."""
-    cells = [tuple(row) for row in rows]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(cells[0]))] if cells else []
-    last = len(widths) - 1
-    return [
-        "  ".join(f"{cell:<{width}}" if at in (0, last) else f"{cell:>{width}}" for at, (cell, width) in
-                  enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in cells
-    ]  # fmt: skip
 
 
 def about(estimate: Estimate, unit: Unit) -> str:

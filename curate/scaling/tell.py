@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from curate.columns import aligned
 from curate.scaling.amounts import said
 from curate.scaling.analyse import Analysis, Best, Target
 from curate.scaling.fit import Interval
@@ -23,16 +24,11 @@ def markdown(analysis: Analysis) -> str:
 def terminal(analysis: Analysis) -> str:
     """Return what the terminal shows: the report without its list of runs."""
     head, rows = law_table(analysis)
-    parts = [summary(analysis), "", *_aligned(head, rows), "", fit_line(analysis)]
+    parts = [summary(analysis), "", *aligned([head, *rows], ()), "", fit_line(analysis)]
     for title, (head, rows), about in sections(analysis):
         if title != "Runs":
-            parts += ["", f"{title}. {about}" if about else title, *(_aligned(head, rows) if rows else [])]
+            parts += ["", f"{title}. {about}" if about else title, *(aligned([head, *rows], ()) if rows else [])]
     return "\n".join(parts)
-
-
-def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
 
 
 def summary(analysis: Analysis) -> str:
