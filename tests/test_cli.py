@@ -3,11 +3,13 @@
 import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from curate import cli
 from curate.cli import app
 from curate.cli.options import weights
 from curate.corpus import Corpus, write_corpus
@@ -28,6 +30,15 @@ def test_every_verb_says_what_it_does_and_what_each_option_means(verb: str) -> N
     assert told.split("\n")[0].endswith(".")
     for name in inspect.signature(function).parameters:
         assert f"    {name}: " in told, f"{verb} does not explain {name}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_the_function_of_that_name(verb: str) -> None:
+    assert app[verb].default_command is getattr(cli, verb)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert curate("--version").stdout == f"{version('curate')}\n"
 
 
 def test_a_threshold_of_three_is_said_to_be_rounded() -> None:

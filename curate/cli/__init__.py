@@ -2,6 +2,12 @@
 
     curate score pages.parquet -o scored --threshold 3        score("pages.parquet", out="scored", threshold=3)
 
+    make.py    extract, filter, concatenate, tokenize    train.py    pretrain, anneal, batch, generate
+    clean.py   dedup, decontaminate                      prove.py    evaluate, ablate, scaling
+    teach.py   annotate, fit, threshold                  look.py     funnel, why, sample, diff, verify, plan
+    judge.py   score, replay, lost                       share.py    report, card, publish
+    options.py what verbs read in the same way           tables.py   what they print in the same way
+
 Every verb prints a short table and exits with 1 if anything failed. Heavy packages load where they are used.
 """
 
