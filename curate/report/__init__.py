@@ -6,9 +6,10 @@
     steps.py       the funnel                    scores.py    scores, curves, classifier, certificate
     rules.py       rules, alone and together     copies.py    near-duplicates with their differences
     samples.py     documents to read             leaks.py     benchmarks that were found
-    mix.py         languages and domains         training.py  losses and evaluations
-    ablation.py    verdicts with intervals, curves with bands
-    again.py       commands, stages, versions    markup.py charts.py style.py page.py    HTML, SVG, CSS
+    mix.py         languages and domains         training.py  losses            evaluations.py  what models can do
+    ablation.py    verdicts with intervals, curves with bands                   scaling.py      loss by compute
+    again.py       how to make it again          commands.py  retrain.py    receipts and trainings as commands
+    markup.py charts.py loglog.py style.py page.py    HTML, SVG, CSS
 
 Each section is two functions: `gather` reads numbers from receipts and columns, `section` turns them into HTML. So no
 number can disagree with the data. Only columns are read, and texts of the documents shown: the page is bounded in size

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from curate.report.markup import safe
 
 WIDTH, HEIGHT = 640, 280
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 22, 34  # room for labels, also at the size that phones get
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 30, 34  # room for labels, also at the size that phones get
+NAMED = 16  # more height where the horizontal axis has a name; labels of phones reach into the rows around
 COLOURS = ("--main", "--other", "--third", "--fourth", "--soft")
 Scale = Callable[[float], float]
 
@@ -49,6 +50,7 @@ def lines(
     *,
     label: str,
     x_label: str = "",
+    y_label: str = "",
     cuts: Sequence[float] = (),
     y_range: tuple[float, float] | None = None,
     percent: bool = False,
@@ -61,7 +63,7 @@ def lines(
     low, high = y_range or _padded(min(ys), max(ys))
     x = _scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     y = _scale(low, high, HEIGHT - BOTTOM, TOP)
-    parts = [_grid(x, y, _ticks(min(xs), max(xs), 6), _ticks(low, high), percent=percent, x_label=x_label)]
+    parts = [_grid(x, y, _ticks(min(xs), max(xs), 6), _ticks(low, high), percent=percent)]
     for i, line in enumerate(drawn):
         colour = f"var({COLOURS[i % len(COLOURS)]})"
         if line.bands:
@@ -73,16 +75,23 @@ def lines(
         stroke = f'stroke="{colour}" stroke-width="2" stroke-linejoin="round"{dashes}'
         parts.append(f'<polyline points="{path}" fill="none" {stroke}/>')
     parts.append(_cuts(x, [cut for cut in cuts if min(xs) <= cut <= max(xs)]))
-    return legend([line.name for line in drawn]) + _figure("".join(parts), label)
+    parts.append(axis_names(x_label, y_label))
+    return legend([line.name for line in drawn]) + _figure("".join(parts), label, named=bool(x_label))
 
 
-def whiskers(value: float, stderr: float, *, low: float, high: float, at: float | None = None) -> str:
-    """Return a dot with its 95 % interval on [low, high], for a cell of a table; `at` is where chance lies."""
+def whiskers(
+    value: float, interval: tuple[float, float], *, low: float, high: float, at: float | None = None, wide: bool = False
+) -> str:
+    """Return a dot with its interval on [low, high], for a cell of a table; `at` is where chance, or no effect, lies.
+
+    Args:
+        wide: as wide as what it stands in, in place of a cell.
+    """
     x = _scale(low, high, 4, 156)
-    begin, end = (min(max(edge, low), high) for edge in (value - 1.96 * stderr, value + 1.96 * stderr))
+    begin, end = (min(max(edge, low), high) for edge in interval)
     chance = "" if at is None else f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="1" y2="15" class="cutline"/>'
     return (
-        '<svg viewBox="0 0 160 16" style="width:10rem;height:1rem" aria-hidden="true">'
+        f'<svg viewBox="0 0 160 16" class="{"whisker wide-one" if wide else "whisker"}" aria-hidden="true">'
         f'<line x1="4" x2="156" y1="8" y2="8" class="axis"/>{chance}'
         f'<line x1="{x(begin):.1f}" x2="{x(end):.1f}" y1="8" y2="8" stroke="var(--main)" stroke-width="2"/>'
         f'<circle cx="{x(min(max(value, low), high)):.1f}" cy="8" r="3.6" fill="var(--main)"/></svg>'
@@ -99,28 +108,35 @@ def legend(names: Sequence[str]) -> str:
     return f'<div class="legend">{keys}</div>'
 
 
-def _figure(body: str, label: str) -> str:
+def _figure(body: str, label: str, *, named: bool = False) -> str:
+    return figure(body, label, HEIGHT + (NAMED if named else 0))
+
+
+def figure(body: str, label: str, height: int) -> str:
+    """Return a drawing with its caption, which is also what those hear who cannot see it."""
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{safe(label)}">{body}</svg>'
+        f'<figure><svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{safe(label)}">{body}</svg>'
         f"<figcaption>{safe(label)}</figcaption></figure>"
     )
 
 
-def _grid(
-    x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], *, percent: bool = False, x_label: str = ""
-) -> str:
+def axis_names(x_label: str, y_label: str, height: int = HEIGHT) -> str:
+    """Return what is counted below the horizontal axis, and above the vertical one."""
+    across = f'<text x="{WIDTH - RIGHT}" y="{height + NAMED - 4}" text-anchor="end">{safe(x_label)}</text>'
+    return (across if x_label else "") + (f'<text x="0" y="{TOP - 9}">{safe(y_label)}</text>' if y_label else "")
+
+
+def _grid(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], *, percent: bool = False) -> str:
     """Return rules and labels; on phones every second label of the horizontal axis is left out."""
     parts = []
     for value in y_ticks:
-        said = f"{value:.0%}" if percent else _said(value)
+        said = f"{value:.0%}" if percent else tick(value)
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{said}</text>')
     for i, value in enumerate(x_ticks):
         some = ' class="some"' if i % 2 else ""
         anchor = "end" if x(value) > WIDTH - RIGHT - 20 else "middle"
-        parts.append(f'<text{some} x="{x(value):.1f}" y="{HEIGHT - 12}" text-anchor="{anchor}">{_said(value)}</text>')
-    if x_label:
-        parts.append(f'<text class="some" x="{WIDTH - RIGHT}" y="{TOP - 8}" text-anchor="end">{safe(x_label)}</text>')
+        parts.append(f'<text{some} x="{x(value):.1f}" y="{HEIGHT - 12}" text-anchor="{anchor}">{tick(value)}</text>')
     return "".join(parts)
 
 
@@ -129,7 +145,7 @@ def _cuts(x: Scale, cuts: Sequence[float]) -> str:
     drawn = "".join(
         f'<line class="cutline" x1="{x(cut):.1f}" x2="{x(cut):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>' for cut in cuts
     )
-    named = f'<text class="cutlabel" x="{x(cuts[0]) + 5:.1f}" y="{TOP - 6}">cut {_said(cuts[0])}</text>' if cuts else ""
+    named = f'<text class="cutlabel" x="{x(cuts[0]) + 5:.1f}" y="{TOP - 6}">cut {tick(cuts[0])}</text>' if cuts else ""
     return drawn + named
 
 
@@ -152,9 +168,9 @@ def _ticks(low: float, high: float, num: int = 5) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _said(value: float) -> str:
-    """Return a tick in few characters: "1.5k", "2M", "0.25"."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+def tick(value: float) -> str:
+    """Return a number in few characters: "1.5k", "2M", "0.25"."""
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             divisor = 1e3 if unit == "k" else size
             return f"{value / divisor:g}{unit}"

@@ -73,7 +73,14 @@ def _pairs(part: Part) -> tuple[tuple[dict[str, Any], str | None], ...]:
 
 
 def section(found: Sequence[Copies]) -> str:
-    return "".join(_of_corpus(copies) for copies in found)
+    if not found:
+        return ""
+    said = (
+        "Of copies one stays, the best by score, then length, then id. Every near-duplicate was compared with its "
+        "survivor itself; those nearest to the bound, where a mistake would be, and some at random stand below with "
+        "what differs."
+    )
+    return note(said) + "".join(_of_corpus(copies) for copies in found)
 
 
 def _of_corpus(copies: Copies) -> str:

@@ -46,8 +46,8 @@ def share(part: float, whole: float) -> str:
     return f"{ratio:.1%}" if ratio in (0, 1) or 0.001 <= ratio <= 0.999 else f"{ratio:.3%}"
 
 
-def megabytes(text_bytes: int) -> str:
-    return f"{text_bytes / 1e6:,.2f}" if text_bytes else "-"  # before extraction there is no text
+def plural(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def number(value: object) -> str:
@@ -84,7 +84,9 @@ def scrolling(body: str, title: str) -> str:
 
 def bar(*parts: float) -> str:
     """Return a bar of shares of the whole width, in [0, 1]; the second is paler."""
-    pieces = "".join(f'<i style="width:{100 * min(max(part, 0), 1):.2f}%"></i>' for part in parts if part)
+    pieces = "".join(
+        f'<i{"" if part else " class=none"} style="width:{100 * min(max(part, 0), 1):.2f}%"></i>' for part in parts
+    )
     return f'<span class="bar" aria-hidden="true">{pieces}</span>'
 
 
@@ -102,6 +104,17 @@ def tiles(facts: Iterable[tuple[str, str, str]]) -> str:
         for what, value, about in facts
     )
     return f'<dl class="tiles">{shown}</dl>'
+
+
+def facts(known: Iterable[tuple[str, str]]) -> str:
+    """Return names with short values, in as many columns as there is room for."""
+    shown = "".join(f"<div><dt>{safe(what)}</dt><dd>{safe(value)}</dd></div>" for what, value in known)
+    return f'<dl class="facts">{shown}</dl>'
+
+
+def estimate(value: float, low: float, high: float) -> str:
+    """Return, as HTML for a cell, a value over its interval."""
+    return f"{value:.3f}<span class='interval'>{low:.3f} to {high:.3f}</span>"
 
 
 def heading(title: str) -> str:

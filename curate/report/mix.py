@@ -12,6 +12,7 @@ from curate.report.markup import bar, count, heading, note, share, table
 from curate.report.view import EVERY, Part
 
 TOP = 12
+NONE = "(none)"
 HOST = r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?//(?:[^/@]*@)?(?:www\.)?([^/:?#]+).*$"
 KINDS = {
     "language": "Languages",
@@ -46,7 +47,8 @@ def gather(line: Sequence[Part]) -> list[Mix]:
 def _counts(part: Part, column: str, *fates: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for batch in part.columns([column], *fates):
-        values = pc.fill_null(pc.cast(batch[column], pa.string()), "(none)")
+        values = pc.fill_null(pc.cast(batch[column], pa.string()), "")
+        values = pc.if_else(pc.equal(values, ""), NONE, values)
         if column == URL:
             values = pc.utf8_lower(pc.replace_substring_regex(values, HOST, r"\1"))
         found.update({f"{pair['values']}": pair["counts"] for pair in pc.value_counts(values).to_pylist()})

@@ -1,6 +1,19 @@
 """The page: sections that have something to say, beside a list of them."""
 
-from curate.report import ablation, again, copies, leaks, mix, rules, samples, scores, steps, training
+from curate.report import (
+    ablation,
+    again,
+    copies,
+    evaluations,
+    leaks,
+    mix,
+    rules,
+    samples,
+    scaling,
+    scores,
+    steps,
+    training,
+)
 from curate.report.markup import safe
 from curate.report.style import STYLE
 from curate.report.view import View
@@ -28,7 +41,7 @@ def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
     leaked = [hits for part in view.parts if (hits := leaks.gather(part))]
     drawn = {family: samples.gather(line, cuts[family]) for family, line in lines.items()}
     mixed = [found for line in lines.values() for found in mix.gather(line)]
-    trained, evaluated = training.gather(view.local), training.gather_evaluations(view.local)
+    trained, evaluated = training.gather(view.local), evaluations.gather(view.local)
     return {
         "Ablation": ablation.section(ablated) if (ablated := ablation.gather(view.local)) else "",
         "Funnel": steps.section(funnel) if view.parts else "",
@@ -39,7 +52,8 @@ def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
         "Benchmarks": leaks.section(leaked),
         "Mix": mix.section(mixed) if mixed else "",
         "Training": training.section(trained) if trained else "",
-        "Evaluation": training.evaluation_section(evaluated) if evaluated else "",
+        "Evaluation": evaluations.section(evaluated) if evaluated else "",
+        "Scaling": scaling.section(fitted) if (fitted := scaling.gather(view.local)) else "",
         "Reproduce": again.section(again.gather(view)),
     }
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from curate.classify.cascade import Certificate
+from curate.classify.metrics import Estimate
 from curate.classify.model import Model
 from curate.classify.score import available, best_part, find
 from curate.classify.threshold import NAMES, Row, measured
 from curate.ledger.broken import BROKEN, broken_rules
 from curate.report.charts import Line, histogram, lines
-from curate.report.markup import count, heading, note, safe, share, table
+from curate.report.markup import count, estimate, heading, note, safe, share, table
 from curate.report.view import Part
 from curate.stage import Rule
 
@@ -133,7 +134,13 @@ def _certificate(model: Model, part: str, name: str) -> Certificate | None:
 
 
 def section(found: Sequence[Scores]) -> str:
-    return "".join(_of_line(scores) for scores in found)
+    if not found:
+        return ""
+    said = (
+        "What a classifier gave each document, 0 to 5; what a cut keeps; and how far the classifier agrees with its "
+        "teacher, on graded documents that it had not seen."
+    )
+    return note(said) + "".join(_of_line(scores) for scores in found)
 
 
 def _of_line(scores: Scores) -> str:
@@ -151,7 +158,12 @@ def _yield(scores: Scores) -> str:
     points = list(zip(cut_grid(), scores.kept, strict=True))
     said = f"Share of the documents of {scores.corpus} that a cut would keep, counted"
     return lines(
-        [Line("documents kept", points)], label=said, cuts=scores.cuts, y_range=(0, 1), percent=True, x_label="cut"
+        [Line("documents kept", points)],
+        label=said,
+        cuts=scores.cuts,
+        y_range=(0, 1),
+        percent=True,
+        x_label="kept from this score",
     )
 
 
@@ -174,7 +186,7 @@ def _card(judge: Judge, chosen: Sequence[float]) -> str:
 def _metrics(judge: Judge, model: Model) -> str:
     about = model.about
     rows = [
-        (part, *(_interval(values.get(name)) for name in METRICS))
+        (f"{part} (scored here)" if part == judge.part else part, *(_interval(values.get(name)) for name in METRICS))
         for part, values in about.get("metrics", {}).items()
         if part in (judge.part, "mean", "gate", "head", "cascade")
     ]
@@ -185,11 +197,11 @@ def _metrics(judge: Judge, model: Model) -> str:
         "95 % intervals. They hold for documents like the graded ones, which this corpus may not be."
     )
     head = ("part", *(f"#{name.replace('_', '-')}" for name in METRICS))
-    return note(said) + table(head, rows, title=f"Measured quality of {judge.name}")
+    return note(said) + table(head, rows, title=f"Measured quality of {judge.name}", raw=range(1, len(head)))
 
 
 def _interval(found: dict[str, float] | None) -> str:
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]" if found else "-"
+    return estimate(found["value"], found["low"], found["high"]) if found else "-"
 
 
 def _curves(judge: Judge, model: Model, chosen: Sequence[float]) -> str:
@@ -207,20 +219,24 @@ def _curves(judge: Judge, model: Model, chosen: Sequence[float]) -> str:
         f"Precision, recall of grades {model.at_least} or more, and yield at every cut of {judge.part}, on held-out "
         "scores of the graded documents, with 95 % bands"
     )
-    chart = lines(drawn, label=said, cuts=chosen, y_range=(0, 1), percent=True, x_label="cut")
+    chart = lines(drawn, label=said, cuts=chosen, y_range=(0, 1), percent=True, x_label="kept from this score")
     near = sorted(
         {min(judge.rows, key=lambda row: abs(row.cut - cut)).cut for cut in (*chosen, 1.5, 2.0, 2.5, 3.0, 3.5)}
     )
     rows = [
         (
             f"{row.cut:g}{' (chosen)' if any(abs(row.cut - cut) < STEP / 2 for cut in chosen) else ''}",
-            *(f"{getattr(row, name)}" for name in NAMES),
+            *(_cell(getattr(row, name)) for name in NAMES),
         )
         for row in judge.rows
         if row.cut in near
     ]
     head = ("cut", "#precision", "#recall", "#F1", "#documents kept", "#text kept")
-    return chart + table(head, rows, title=f"What a cut of {judge.name} does")
+    return chart + table(head, rows, title=f"What a cut of {judge.name} does", raw=range(1, len(head)))
+
+
+def _cell(found: Estimate) -> str:
+    return estimate(found.value, found.low, found.high)
 
 
 def _promise(judge: Judge) -> str:

@@ -50,7 +50,19 @@ nav a:hover {{ color: var(--main); text-decoration: underline; }}
   html {{ scroll-padding-top: 1rem; }}
 }}
 .tiles {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem;
-  margin: 1.4rem 0 0; }}
+  margin: 1.4rem 0 1.6rem; }}
+.verdicts {{ grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); }}
+.verdict, .nowrap {{ white-space: nowrap; }}
+.verdict.better {{ color: var(--fourth); font-weight: 640; }} .verdict.better::before {{ content: "\\25B2\\2009"; }}
+.verdict.worse {{ color: var(--other); font-weight: 640; }} .verdict.worse::before {{ content: "\\25BC\\2009"; }}
+.verdict.open {{ color: var(--soft); }}
+dd .verdict.open {{ color: var(--ink); }}
+.interval {{ display: block; color: var(--soft); font-size: .82rem; white-space: nowrap; }}
+.again {{ opacity: 0; }}
+.facts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .1rem 1.6rem; margin: 0; }}
+.facts div {{ display: flex; justify-content: space-between; gap: 1rem; border-bottom: 1px solid var(--line);
+  padding: .3rem 0; font-size: .88rem; font-variant-numeric: tabular-nums; }}
+.facts dt {{ color: var(--soft); }} .facts dd {{ margin: 0; }}
 .tiles div {{ background: var(--card); border-radius: 10px; padding: .8rem 1rem; }}
 .tiles dt {{ color: var(--soft); font-size: .85rem; }}
 .tiles dd {{ margin: 0; font-size: 1.45rem; font-weight: 640; font-variant-numeric: tabular-nums; line-height: 1.35; }}
@@ -71,6 +83,7 @@ td.heat {{ text-align: right; padding: .38rem .6rem; }}
 .bar {{ display: block; min-width: 8rem; height: .8rem; margin-top: .35rem; background: var(--card);
   border-radius: 3px; overflow: hidden; }}
 .bar i {{ display: block; height: 100%; background: var(--fill); min-width: 1px; float: left; }}
+.bar i.none {{ min-width: 0; }}
 .bar i + i {{ background: var(--fill); opacity: .38; }}
 .before {{ display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin-right: .4rem; }}
 code, pre, kbd {{ font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }}
@@ -98,6 +111,8 @@ del {{ background: var(--del); color: var(--ink); border-radius: 2px; }}
 .control {{ border: 1px solid var(--line); border-radius: 3px; font-size: .75em; padding: 0 .2em; color: var(--soft); }}
 figure {{ margin: 1rem 0 1.6rem; max-width: 44rem; }}
 svg {{ display: block; width: 100%; height: auto; overflow: visible; }}
+svg.whisker {{ width: 9rem; height: .9rem; margin-top: .3rem; }}
+svg.whisker.wide-one {{ width: 100%; max-width: 16rem; height: 1.6rem; margin: .4rem 0; }}
 svg text {{ fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }}
 svg .axis {{ stroke: var(--line); }}
 svg .cutline {{ stroke: var(--other); stroke-dasharray: 5 4; stroke-width: 1.5; }}
@@ -115,6 +130,7 @@ footer {{ color: var(--soft); font-size: .88rem; border-top: 1px solid var(--lin
   section {{ padding-top: 1.8rem; }}
   table {{ font-size: .86rem; }}
   .source {{ display: none; }}
+  .wide tbody th, .wide thead th:first-child {{ position: sticky; left: 0; background: var(--page); max-width: 10rem; }}
   .tiles {{ gap: .6rem; }} .tiles div {{ padding: .7rem .8rem; }} .tiles dd {{ font-size: 1.2rem; }}
 }}
 @media print {{

@@ -1,19 +1,18 @@
-"""How trainings went, and what the models can do: loss curves, held-out measures, evaluations with standard errors."""
+"""How trainings went: loss curves, and what was measured on held-out data on the way."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.report.charts import Line, lines, whiskers
-from curate.report.markup import count, heading, note, table
+from curate.report.charts import Line, lines
+from curate.report.markup import count, table
 from curate.train.log import EVALUATIONS, LOG
 
 MAX_POINTS = 300  # of a curve; each is the mean of the steps it stands for
 LAST_SHARE = 0.1  # of the steps, over which a final loss is the mean, as in a model's card
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,6 @@ class Training:
     held_out: dict[str, tuple[tuple[float, float], ...]]  # measure -> points
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One measure of one task of one model."""
-
-    model: str
-    task: str
-    measure: str
-    value: float
-    stderr: float
-    chance: float | None
-    num_items: int
-
-
 def gather(folder: Path | None) -> list[Training]:
     """Read every training below a folder, annealings last; those of fewer than two steps have no curve."""
     if folder is None:
@@ -55,7 +41,7 @@ def _training(folder: Path, log: Path) -> Training | None:
     steps = [line for line in _lines(log) if isinstance(line.get("loss"), int | float) and math.isfinite(line["loss"])]
     if len(steps) < 2:
         return None
-    recipe = _json(log.with_name("run.json"))
+    recipe = read_json(log.with_name("run.json"))
     plan = recipe.get("plan", {})
     batch = plan.get("batch_windows", 0) * plan.get("seq_len", 0) or 1
     losses = [float(line["loss"]) for line in steps]
@@ -76,9 +62,15 @@ def _training(folder: Path, log: Path) -> Training | None:
         len(steps) * batch if batch > 1 else None,
         losses[0],
         sum(tail) / len(tail),
-        Path(origin["path"]).name if origin else "",
+        _place(origin["path"]) if origin else "",
         {name: tuple(thinned(series)) for name, series in held_out.items()},
     )
+
+
+def _place(checkpoint: str) -> str:
+    """Return a checkpoint by its run and step: "pretrain, step-000123"."""
+    path = Path(checkpoint)
+    return f"{path.parents[1].name}, {path.name}" if len(path.parents) > 2 else path.name
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = MAX_POINTS) -> list[tuple[float, float]]:
@@ -91,8 +83,8 @@ def thinned(points: Sequence[tuple[float, float]], most: int = MAX_POINTS) -> li
 def section(found: Sequence[Training]) -> str:
     in_tokens = all(training.tokens for training in found)
     unit = "tokens" if in_tokens else "steps"
-    said = f"Training loss in nats per token, by {unit}; a point is the mean of the steps up to it"
-    chart = lines([Line(t.name, t.points) for t in found], label=said, x_label=unit)
+    said = "Training loss; a point is the mean of the steps up to it"
+    chart = lines([Line(t.name, t.points) for t in found], label=said, x_label=unit, y_label="nats a token")
     rows = [
         (
             training.name,
@@ -119,53 +111,8 @@ def _held_out(found: Sequence[Training]) -> str:
     return body + (table(("run", "held out", "#last"), rows, title="Held-out data") if rows else "")
 
 
-def gather_evaluations(folder: Path | None) -> list[Evaluation]:
-    """Read every `results.json` below a folder."""
-    if folder is None:
-        return []
-    return [
-        evaluation
-        for file in sorted(folder.rglob(RESULTS))
-        for evaluation in _evaluations(f"{file.parent.relative_to(folder)}", _json(file))
-    ]
-
-
-def _evaluations(model: str, results: Mapping[str, Any]) -> list[Evaluation]:
-    return [
-        Evaluation(
-            model,
-            task,
-            measure,
-            float(found["value"]),
-            float(found.get("stderr") or 0.0),
-            measured.get("chance") if measure.startswith("acc") else None,
-            int(measured.get("num_items", 0)),
-        )
-        for task, measured in results.items()
-        if isinstance(measured, dict) and "/" not in task
-        for measure, found in measured.items()
-        if isinstance(found, dict) and isinstance(found.get("value"), int | float)
-    ]
-
-
-def evaluation_section(found: Sequence[Evaluation]) -> str:
-    said = "Each value with its standard error; the bar is its 95 % interval between 0 and 1, dashed where chance lies."
-    body = note(said)
-    for model in dict.fromkeys(one.model for one in found):
-        rows = [_row(one) for one in found if one.model == model]
-        head = ("task", "measure", "#value", "#standard error", "#chance", "#items", "")
-        body += heading(model) + table(head, rows, title=f"Evaluation {model}", raw=(6,))
-    return body
-
-
-def _row(one: Evaluation) -> tuple[str, ...]:
-    bounded = one.measure.startswith(("acc", "pass", "gold_probability", "exact", "f1"))
-    drawn = whiskers(one.value, one.stderr, low=0.0, high=1.0, at=one.chance) if bounded else ""
-    chance = "" if one.chance is None else f"{one.chance:.3f}"
-    return (one.task, one.measure, f"{one.value:.4f}", f"{one.stderr:.4f}", chance, count(one.num_items), drawn)
-
-
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what a file holds; nothing where there is none."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 

@@ -7,7 +7,7 @@
     family.py    shapes of one family          rate.py       learning rate and warm-up of a size
     sweep.py     sizes by budgets by seeds     line.py       one stable run and its decays
     cost.py      before it is begun            exact.py      the best shape, exactly
-    run.py       the verb                      analyse.py tell.py plot.py page.py    what a person reads
+    run.py       the verb                      analyse.py tell.py page.py    what a person reads
 
 Hoffmann et al. 2022 (Chinchilla), Besiroglu et al. 2024 (its replication), Hu et al. 2024 (warm-up, stable, decay).
 """

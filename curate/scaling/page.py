@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from curate.report.loglog import Marks, loglog
 from curate.report.markup import safe, table
 from curate.report.page import POLICY
+from curate.report.scaling import UNITS, by_compute
 from curate.report.style import STYLE
 from curate.scaling.amounts import said
 from curate.scaling.analyse import Analysis
-from curate.scaling.law import losses
-from curate.scaling.plot import Marks, figure
 from curate.scaling.tell import fit_line, law_table, sections, summary
 
 POINTS = 60  # of a curve
 MOST_SIZES = 10  # five colours, plain and dashed
-AHEAD = 30.0  # times the dearest run, how far the frontier is drawn where no target is farther
 
 
 def page(analysis: Analysis) -> str:
@@ -23,7 +22,7 @@ def page(analysis: Analysis) -> str:
     head, rows = law_table(analysis)
     body = _section("The law", table(_numbers(head), rows, title="The law"), fit_line(analysis))
     body += _section("Loss by tokens", by_tokens(analysis))
-    body += _section("Loss by compute", by_compute(analysis))
+    body += _section("Loss by compute", by_compute(analysis.as_json()))
     for title, (names, lines), about in sections(analysis):
         shown = table(_numbers(names), lines, title=title) if lines else ""
         body += _section(title, shown, about)
@@ -55,33 +54,8 @@ def by_tokens(analysis: Analysis) -> str:
         dots = list(zip(rows.num_tokens[mine].tolist(), rows.loss[mine].tolist(), strict=True))
         marks.append(Marks(said(size), colour, dots, line, band))
     label = "Measured loss (dots) and the law (lines, 95 % bands) by tokens, for each number of parameters"
-    return figure(marks, x_label="tokens", label=label)
-
-
-def by_compute(analysis: Analysis) -> str:
-    """Return all runs by C = 6 N D above the law's frontier, and the predicted runs."""
-    found, rows = analysis.fit, analysis.fit.rows
-    spent = 6 * rows.num_parameters * rows.num_tokens
-    dots = list(zip(spent.tolist(), rows.loss.tolist(), strict=True))
-    marks = [Marks("runs", 1, dots)]
-    if not found.problems:
-        last = max([float(spent.max()) * AHEAD, *(6 * t.num_parameters * t.num_tokens for t in analysis.targets)])
-        budgets = np.geomspace(float(spent.min()), last, POINTS)
-        best = [found.law.optimum(budget) for budget in budgets.tolist()]
-        at = np.array([(one.num_parameters, one.num_tokens) for one in best])
-        ends = np.percentile(losses(found.resampled, at[:, 0], at[:, 1]), (2.5, 97.5), axis=0)
-        line = list(zip(budgets.tolist(), [one.loss for one in best], strict=True))
-        band = list(zip(ends[0].tolist(), ends[1].tolist(), strict=True))
-        marks.append(Marks("best by the law", 0, (), line, band))
-    targets = [
-        (6 * t.num_parameters * t.num_tokens, t.loss.value, t.loss.low, t.loss.high)
-        for t in analysis.targets
-        if t.loss is not None
-    ]
-    if targets:
-        marks.append(Marks("predicted", 2, targets=targets))
-    label = "Loss by compute, 6 N D: runs, the least loss that the law gives a budget (95 % band), and predictions"
-    return figure(marks, x_label="FLOPs", label=label)
+    unit = UNITS.get(rows.measure, rows.measure)
+    return loglog(marks, x_label="tokens", y_label=unit, label=label)
 
 
 def _numbers(head: Sequence[str]) -> tuple[str, ...]:

@@ -1,75 +1,35 @@
 """The section about an ablation, from files as `curate ablate` leaves them."""
 
-import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from curate.report import report
 from curate.report.ablation import gather, section
-
-COMPARISON = {
-    "measure": "bits per byte",
-    "arm": "edu",
-    "baseline": "raw",
-    "exploratory": False,
-    "value": 1.2,
-    "baseline_value": 1.25,
-    "difference": -0.05,
-    "low": -0.08,
-    "high": -0.02,
-    "detectable": 0.04,
-    "verdict": "better",
-    "note": "",
-}
-ARM = {"arm": "edu", "documents": 1234, "num_tokens": 56_789, "epochs": 4.5, "held_out": 7}
+from tests.report.conftest import ablation, trainings
 
 
 @pytest.fixture
-def ablation(tmp_path: Path) -> Path:
-    """Two arms, two seeds, two domains, three looks; one comparison decides, one is for looking."""
-    domain = COMPARISON | {"measure": "bits per byte <b>", "exploratory": True}
-    single = COMPARISON | {"measure": "acc_norm", "exploratory": True, "low": None, "high": None, "detectable": None}
-    results = {
-        "comparisons": [COMPARISON, domain, single | {"verdict": "no verdict"}],
-        "arms": [ARM, ARM | {"arm": "raw"}],
-        "tokens_to_equal_loss": [{"arm": "edu", "ratio": 1.5, "low": 1.2, "high": 1.9, "reached": [True], "note": ""}],
-        "advice": ["edu: half of that takes 9 seeds"],
-        "warnings": ["edu is read 4.5 times"],
-    }
-    (tmp_path / "results.json").write_text(json.dumps(results))
-    rows = [
-        {
-            "arm": arm,
-            "seed": seed,
-            "domain": domain,
-            "tokens": look * 1000,
-            "bits_per_byte": 2.0 - look / 10 + seed + at,
-        }
-        for arm in ("raw", "edu")
-        for seed in (0, 1)
-        for at, domain in enumerate(("web", "books"))
-        for look in (1, 2, 3)
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "curves.parquet")
-    return tmp_path
+def folder(tmp_path: Path) -> Path:
+    return ablation(tmp_path / "ablation")
 
 
-def test_curves_are_means_over_domains_and_seeds_with_the_extremes_as_band(ablation: Path) -> None:
-    (found,) = gather(ablation)
+def test_curves_are_means_over_domains_and_seeds_with_the_extremes_as_band(folder: Path) -> None:
+    (found,) = gather(folder)
     assert found.curves["edu"] == tuple(
         (1000.0 * look, pytest.approx(3.0 - look / 10), pytest.approx(2.5 - look / 10), pytest.approx(3.5 - look / 10))
         for look in (1, 2, 3)
     )
 
 
-def test_the_verdict_its_interval_and_the_warnings_are_shown(ablation: Path) -> None:
-    shown = section(gather(ablation))
+def test_the_verdict_its_interval_and_the_warnings_are_shown(folder: Path) -> None:
+    shown = section(gather(folder))
     assert "edu against raw" in shown
     assert "-0.0500 bits per byte, [-0.0800, -0.0200]; 1.50 times as quick to the same loss" in shown
-    assert "better*" in shown
+    assert '<span class="verdict better">better</span>' in shown
+    assert '<span class="verdict better">better*</span>' in shown, "for looking only"
+    assert '<span class="verdict worse">worse*</span>' in shown
+    assert '<span class="verdict open">not resolved</span>' in shown
     assert "no interval" in shown
     assert "edu is read 4.5 times" in shown
     assert "edu: half of that takes 9 seeds" in shown
@@ -77,12 +37,18 @@ def test_the_verdict_its_interval_and_the_warnings_are_shown(ablation: Path) -> 
     assert "<b>" not in shown
 
 
-def test_a_folder_of_trainings_without_a_corpus_has_a_page(ablation: Path) -> None:
+def test_a_bar_spans_the_interval_as_it_is_and_not_one_made_even(folder: Path) -> None:
+    """Reach is 1.08 * .1: -.1 lies 4 + 152 * (1 - 1 / 1.08) / 2 from the left, .04 at 80 + 76 * .04 / .108."""
+    shown = section(gather(folder))
+    assert '<line x1="9.6" x2="108.1" y1="8" y2="8" stroke="var(--main)"' in shown
+
+
+def test_a_folder_of_trainings_without_a_corpus_has_a_page(tmp_path: Path) -> None:
+    ablation(tmp_path / "ablation")
     with pytest.raises(FileNotFoundError):
-        report(f"{ablation}", f"{ablation}/report.html")
-    (ablation / "runs").mkdir()
-    (ablation / "runs/log.jsonl").write_text("".join(json.dumps({"step": n, "loss": 2.0}) + "\n" for n in range(4)))
-    page = report(f"{ablation}", f"{ablation}/report.html").read_text()
+        report(f"{tmp_path}", f"{tmp_path}/report.html")
+    trainings(tmp_path)
+    page = report(f"{tmp_path}", f"{tmp_path}/report.html").read_text()
     assert page.index('<section id="ablation"') < page.index('<section id="training"')
 
 

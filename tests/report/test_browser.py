@@ -1,4 +1,7 @@
-"""The page in a real browser: Chromium without a screen, if one is on the path."""
+"""Two pages in a real browser: a run of corpora, and a study of an ablation and a scaling law without any.
+
+The browser is Chromium without a screen, if one is on the path.
+"""
 
 import itertools
 import re
@@ -42,9 +45,20 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def page(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report(str(finished), str(tmp_path_factory.mktemp("page") / "report.html"))
+@pytest.fixture(scope="module", params=["run", "study"])
+def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of each folder, called after it."""
+    folder = request.getfixturevalue({"run": "finished", "study": "evidence"}[request.param])
+    return report(str(folder), str(tmp_path_factory.mktemp("page") / f"{request.param}.html"))
+
+
+SECTIONS = {
+    "run": (
+        *("funnel", "rules", "scores", "documents", "near-duplicates", "benchmarks", "mix", "training", "evaluation"),
+        "reproduce",
+    ),
+    "study": ("ablation", "training", "evaluation", "scaling", "reproduce"),
+}
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -55,9 +69,11 @@ def test_it_renders_without_a_word_on_the_console_and_asks_for_nothing(
     browser.said.clear()
     browser.requests.clear()
     browser.open(page, width=width, dark=dark)
-    assert browser.ask("document.title") == "run: curate report", "no document took it over"
-    assert browser.ask("document.querySelectorAll('main section').length") >= 9
-    assert browser.ask("document.querySelectorAll('svg rect, svg polyline').length") > 10
+    assert browser.ask("document.title") == f"{page.stem}: curate report", "no document took it over"
+    assert tuple(browser.ask("[...document.querySelectorAll('main section')].map(e => e.id)")) == SECTIONS[page.stem]
+    drawn = "[...document.querySelectorAll('figure svg')].filter(e => !e.querySelector('rect, polyline, circle'))"
+    assert browser.ask(f"{drawn}.length") == 0, "every chart shows something"
+    assert browser.ask("document.querySelectorAll('figure svg').length") >= 3
     assert browser.said == []
     assert set(browser.requests) == {page.absolute().as_uri()}
 
@@ -72,6 +88,30 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, page: Path) -> None:
     heights = """[...document.querySelectorAll('figure svg text')].filter(e => e.getClientRects().length)
       .map(e => e.getBoundingClientRect().height)"""
     assert min(browser.ask(heights)) >= 10, "labels of charts can be read"
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_no_label_of_a_chart_lies_on_another_or_is_cut_off(browser: Browser, page: Path, width: int) -> None:
+    browser.open(page, width=width)
+    meeting = """[...document.querySelectorAll('figure svg')].flatMap(svg => {
+      const boxes = [...svg.querySelectorAll('text')].filter(e => e.getClientRects().length).map(e => [e.textContent,
+        e.getBoundingClientRect()]);
+      return boxes.flatMap(([a, p], i) => [...boxes.slice(i + 1).filter(([b, q]) => p.left < q.right - 1 &&
+        q.left < p.right - 1 && p.top < q.bottom - 3 && q.top < p.bottom - 3).map(([b, q]) => a + ' on ' + b),
+        ...(p.left < 0 || p.right > innerWidth ? [a + ' is cut off'] : [])]); })"""
+    assert browser.ask(meeting) == []
+
+
+def test_a_phone_shows_what_counts_without_scrolling_sideways(browser: Browser, evidence: Path, tmp_path: Path) -> None:
+    browser.open(report(str(evidence), str(tmp_path / "study.html")), width=PHONE)
+    seen = (
+        "[...document.querySelectorAll('.verdict')].filter(e => e.getBoundingClientRect().right <= innerWidth).length"
+    )
+    assert browser.ask(seen) == browser.ask("document.querySelectorAll('.verdict').length") == 7
+    names = (
+        "[...document.querySelectorAll('#ablation .wide')].map(e => (e.scrollLeft = 999, e.querySelector('tbody th')"
+    )
+    assert all(left >= 0 for left in browser.ask(f"{names}.getBoundingClientRect().left))")), "names of rows stay"
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -103,16 +143,21 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, page: Path) 
     for _ in range(12):
         browser.press("Tab", 9)
         order.append(browser.ask(where))
-    assert order[0] == "A Funnel"
-    assert order.index("A Rules") < order.index("A Scores") < order.index("wide"), "contents first, then tables"
+    titles = [f"A {title.capitalize()}" for title in SECTIONS[page.stem]]
+    assert order[: len(titles)] == titles
+    assert order[len(titles)] == "wide", "contents first, then tables"
     assert browser.ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_skipping_leads_to_the_content_and_enter_opens_a_fold(browser: Browser, page: Path) -> None:
+def test_skipping_leads_to_the_content(browser: Browser, page: Path) -> None:
     browser.open(page, width=DESK)
     browser.press("Tab", 9)
     browser.press("Enter", 13)
     assert browser.ask("document.activeElement.id") == "content"
+
+
+def test_enter_opens_a_fold(browser: Browser, finished: Path, tmp_path: Path) -> None:
+    browser.open(report(str(finished), str(tmp_path / "run.html")), width=DESK)
     browser.ask("document.querySelector('details:not([open]) summary').focus()")
     before = browser.ask("document.querySelectorAll('details[open]').length")
     browser.press("Enter", 13)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.report.charts import Line, _ticks, histogram, lines
+from curate.report.charts import Line, _ticks, histogram, lines, tick
 from curate.report.copies import difference
 from curate.report.excerpts import excerpt
-from curate.report.markup import safe, share, short, table
+from curate.report.markup import bar, plural, safe, share, short, table
 from curate.report.training import thinned
 
 
@@ -51,17 +51,18 @@ def test_a_histogram_has_a_bar_for_every_bin_that_holds_something(counts: list[i
     assert len(bars) == sum(n > 0 for n in counts)
     assert all(0 <= height <= 280 for height in bars)
     if bars:
-        assert max(bars) == pytest.approx(280 - 22 - 34)
+        assert max(bars) == pytest.approx(280 - 30 - 34)
 
 
 def test_lines_with_bands_are_one_drawing_with_a_legend() -> None:
     drawn = [Line("a<b", [(0, 1.0), (1, 2.0)], [(0.5, 1.5), (1.5, 2.5)]), Line("c", [(0, 1.0), (1, 0.0)])]
-    shown = lines(drawn, label="Two lines", cuts=[0.5, 9])
+    shown = lines(drawn, label="Two lines", cuts=[0.5, 9], x_label="tokens", y_label="nats & bits")
     svg = ET.fromstring(re.search("<svg.*</svg>", shown)[0])  # type: ignore[index]
     assert len(list(svg.iter("polyline"))) == 2
     assert len(list(svg.iter("polygon"))) == 1
     assert [line.get("class") for line in svg.iter("line")].count("cutline") == 1, "the other lies outside"
     assert "a&lt;b" in shown
+    assert [text.text for text in svg.iter("text")][-3:] == ["cut 0.5", "tokens", "nats & bits"]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
@@ -94,3 +95,20 @@ def test_a_long_curve_is_thinned_to_means() -> None:
     points = [(float(i), float(i % 2)) for i in range(1000)]
     assert thinned(points, most=250) == [(4 * i + 3.0, 0.5) for i in range(250)]
     assert thinned(points[:10]) == points[:10]
+
+
+def test_a_bar_of_nothing_alone_leaves_the_paler_part_pale() -> None:
+    first, second = re.findall(r"<i[^>]*>", bar(0, 0.25))
+    assert first == '<i class=none style="width:0.00%">'
+    assert second == '<i style="width:25.00%">'
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.25, "0.25"), (1500, "1,500"), (60_000, "60k"), (2e6, "2M"), (3e12, "3T")]
+)
+def test_a_tick_is_short(value: float, said: str) -> None:
+    assert tick(value) == said
+
+
+def test_one_is_not_many() -> None:
+    assert (plural(1, "shard"), plural(1200, "shard"), plural(0, "CPU")) == ("1 shard", "1,200 shards", "0 CPUs")
