@@ -174,8 +174,8 @@ def best_part(classifier: str | Path) -> Part:
     return part
 
 
-def score_stages(classifiers: Sequence[str | Path], *, part: Part | None = None) -> Scores:
-    """Return one stage for several qualities; the first one gives `score` and `int_score`.
+def score_stages(classifiers: Sequence[str | Path], *, part: Part | None = None) -> Score | Scores:
+    """Return one stage for several qualities, of which the first gives `score` and `int_score`; of one, its own stage.
 
     Raises:
         ValueError: one of them is unknown, or two have the same name and would fill the same column.
@@ -185,7 +185,7 @@ def score_stages(classifiers: Sequence[str | Path], *, part: Part | None = None)
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise ValueError(f"two classifiers are called {min(repeated)}; fit one of them with another --classifier name")
-    return Scores(stages)
+    return stages[0] if len(stages) == 1 else Scores(stages)
 
 
 def cascade_stages(

@@ -17,9 +17,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from curate.evaluate.record import MODEL, weights_digest
+from curate.evaluate.results import JSON as RESULTS
 from curate.ledger.markdown import table, words
 from curate.publish.settings import Settings, write_settings
-from curate.report.training import RESULTS
 
 CONFIG, WEIGHTS, RUN = "config.json", "model.safetensors", "run.json"
 DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}  # safetensors' names

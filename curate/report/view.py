@@ -7,6 +7,7 @@ A line of production (`web`, `code`; one of no name where there is one alone) is
 of which each reads what the one before kept.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,8 +96,7 @@ class View:
             if made is None:
                 continue
             earlier = [part for part in parts if part.family == family(name)]
-            before = next((p.path for p in earlier[::-1] if p.tally.rows_out == made.tally.rows_in), None)
-            parts.append(Part(name, path, made, before))
+            parts.append(Part(name, path, made, _read_by(path, made, earlier)))
         return cls(run.rstrip("/"), tuple(parts))
 
     @property
@@ -115,6 +115,19 @@ class View:
         for part in self.parts:
             found.setdefault(part.family, []).append(part)
         return found
+
+
+def _read_by(path: str, made: Recipe, earlier: Sequence[Part]) -> str | None:
+    """Return which of the corpora before a corpus read: of those that left as many documents, the one of its splits."""
+    found = [part.path for part in earlier[::-1] if part.tally.rows_out == made.tally.rows_in]
+    if len(found) < 2:
+        return found[0] if found else None
+    told = [receipt["split"] for receipt in Corpus(path).receipts().values() if receipt]
+    read = Counter((split["num_rows"], split["num_bytes"]) for split in told)
+    same = (
+        one for one in found if Counter((split.num_rows, split.num_bytes) for split in Corpus(one).splits()) == read
+    )
+    return next(same, found[0])
 
 
 def texts(path: str | None, ids: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from curate.corpus import Corpus, write_corpus
 from curate.document import Batch, with_columns
 from curate.ledger import sample
 from curate.report import again, report, rules, scores, training
+from curate.report.commands import command
 from curate.report.excerpts import with_texts
 from curate.report.view import View
 from curate.run import run
@@ -148,17 +149,19 @@ def test_counts_on_the_page_are_those_of_the_receipts(finished: Path) -> None:
 
 def test_a_command_is_shown_only_for_the_very_stages_it_would_run(finished: Path) -> None:
     view = View.of(str(finished))
-    commands = [again.command(part, view) for part in view.parts]
-    assert [(said or "").split()[1:2] for said in commands] == [["filter"], ["score"], ["dedup"], [], ["decontaminate"]]
-    assert (commands[0] or "").endswith("--rules fineweb --keep-text")
+    commands = [command(part, view) for part in view.parts]
+    verbs = [(said or "").rpartition("curate ")[2].split()[0] for said in commands]
+    assert verbs == ["filter", "score", "dedup", "filter", "decontaminate"]
+    assert (commands[0] or "").endswith("--rules fineweb --keep-text --allow-empty"), "the rules left nothing"
     assert (commands[1] or "").endswith("--classifier web_edu --part gate --keep-text")
-    other = replace(view.parts[0].recipe, steps=("input", "Keep(51 <= gopher.word_count)"))
-    assert again.command(replace(view.parts[0], recipe=other), view) is None
+    other = replace(view.parts[0].recipe, steps=("input", "Keep(51 <= gopher.word_count)"), rules=())
+    assert command(replace(view.parts[0], recipe=other), view) is None
 
 
 def test_a_training_is_told_as_the_command_that_ran_it(tmp_path: Path, finished: Path) -> None:
     plan = {
-        "steps": 4, "seq_len": 16, "batch_windows": 2, "seed": 7, "optimizer": {"lr": 0.003, "betas": [0.9, 0.95]},
+        "steps": 4, "seq_len": 16, "batch_windows": 2, "seed": 7,
+        "optimizer": {"lr": 0.003, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.01, "clip": 1.0},
         "schedule": {"warmup": 1, "decay": 0, "shape": "1-sqrt"},
     }  # fmt: skip
     shape = {"hidden_size": 128, "num_layers": 4, "num_heads": 4, "num_kv_heads": 2, "ffn_size": 256}
@@ -170,8 +173,8 @@ def test_a_training_is_told_as_the_command_that_ran_it(tmp_path: Path, finished:
     [(name, told)] = again.gather(view).trainings
     assert name == "model"
     assert told == (
-        f"curate pretrain tokens/web:2730974 -o {tmp_path}/model --num-tokens 128 --seed 7 --seq-len 16 "
-        "--batch-tokens 32 --optimizer adamw --lr 0.003 --warmup 1 --decay 0 --shape 1-sqrt --model 1m"
+        f"curate pretrain tokens/web:2730974 -o {tmp_path}/model --num-tokens 128 --batch-tokens 32 --seed 7 "
+        "--seq-len 16 --optimizer adamw --lr 0.003 --warmup 1 --decay 0 --shape 1-sqrt --model 1m"
     )
     [trained] = training.gather(tmp_path)
     assert (trained.steps, trained.tokens, trained.first, trained.last) == (4, 128, 4.0, 1.0)
