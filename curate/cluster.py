@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class LostUnits(RuntimeError):  # noqa: N818  what they are, not that it is an e
         lost: index of the unit -> the reason, in one line.
     """
 
-    def __init__(self, lost: Mapping[int, str], units: Sequence[Any]) -> None:
+    def __init__(self, lost: Mapping[int, str], units: Mapping[int, Any]) -> None:
         first, reason = next(iter(lost.items()))
         super().__init__(
             f"{len(lost)} units were lost with their workers, the first {units[first]} ({reason}); "
@@ -97,12 +98,48 @@ def map_groups(
             raised after all other units are done. What `work` itself raises comes through as it is.
     """
     if not on_ray(ray):
-        if workers is not None and workers > 1:
-            raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
+        _require_one(workers)
         yield from enumerate(work(units if before is None else before(units)))
     elif units:
         engine = connect(ray, workers)
         yield from _Groups(engine, work, units, workers, num_gpus, memory, before, on_submit).results()
+
+
+def map_stream(
+    work: Callable[[Iterable[T]], Iterator[R]],
+    units: Iterable[T],
+    *,
+    lost: Callable[[str], R],
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
+    memory: int = TASK_MEMORY,
+) -> Iterator[R]:
+    """Yield the results in the order of the units, which are taken one by one as workers come free for them.
+
+    For units that are too many to hold, or that are decided on one by one: who gives them may end at any time, and all
+    that was given is still done. Few are taken ahead, unless one holds up the results of those behind it.
+
+    Args:
+        work, ray, workers, num_gpus, memory: as for `map_groups`.
+        lost: what stands for a unit whose worker died again and again, given the reason; it may raise.
+    """
+    if not on_ray(ray):
+        _require_one(workers)
+        yield from work(units)
+        return
+    engine, held, turn = connect(ray, workers), dict[int, R](), 0
+    groups = _Groups(engine, work, iter(units), workers, num_gpus, memory, None, None, lost)
+    for index, result in groups.results():
+        held[index] = result
+        while turn in held:
+            yield held.pop(turn)
+            turn += 1
+
+
+def _require_one(workers: int | None) -> None:
+    if workers is not None and workers > 1:
+        raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
 
 
 def _one_by_one(work: Callable[[T], R], units: Iterable[T]) -> Iterator[R]:
@@ -152,15 +189,35 @@ def on_ray(ray: str | None) -> bool:
 
 
 def connect(address: str | None, workers: int | None = None) -> Any:
-    """Join the cluster (or start one here for "local") once per process and return the ray module."""
+    """Join the cluster (or start one here for "local") once per process and return the ray module.
+
+    Raises:
+        ConnectionError: no cluster answers at the address, or none could be started here.
+    """
     import ray
 
     if not ray.is_initialized():
-        if address == "local":
-            ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
-        else:
-            ray.init(address=address or "auto")
+        try:
+            if address == "local":
+                ray.init(address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
+            else:
+                ray.init(address=address or "auto")
+        except Exception as error:  # a time-out has no class of its own
+            raise _not_joined(address or "auto", error) from error
     return ray
+
+
+def _not_joined(address: str, error: Exception) -> Exception:
+    """Say in one line why there is no engine, and what to do."""
+    reason = f"{type(error).__name__}: {_first_line(error)}"
+    if address == "local":
+        return ConnectionError(f"Ray could not be started here ({reason}); --ray none runs in this process")
+    told = os.environ.get("RAY_ADDRESS") if address == "auto" else address
+    where = f"at {told}" if told else "on this machine"
+    return ConnectionError(
+        f"no Ray cluster answers {where} ({reason}); give --ray HOST:6379 of its head, see it with `ray status`, or "
+        "run without one: --ray local, --ray none"
+    )
 
 
 class _Groups(Generic[T, R]):
@@ -169,14 +226,17 @@ class _Groups(Generic[T, R]):
     A task costs the scheduler nearly a millisecond and the driver a quarter of one, so small units travel together: as
     many as are expected to take `GROUP_S`, and no more than leaves each worker two groups (guided self-scheduling:
     Polychronopoulos and Kuck 1987). Expectations fail, so a task that is out of time gives back what it has not begun.
+    Of an iterator, whose end nobody knows, as many units are taken as the next group wants.
     """
 
     def __init__(
-        self, ray: Any, work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T], workers: int | None,
-        num_gpus: float, memory: int, before: Callable[[Iterable[T]], Iterator[Any]] | None,
-        on_submit: Callable[[int], None] | None,
+        self, ray: Any, work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T] | Iterator[T],
+        workers: int | None, num_gpus: float, memory: int, before: Callable[[Iterable[T]], Iterator[Any]] | None,
+        on_submit: Callable[[int], None] | None, instead: Callable[[str], R] | None = None,
     ) -> None:  # fmt: skip
-        self.ray, self.units, self.workers, self.num_gpus = ray, units, workers, num_gpus
+        self.ray, self.workers, self.num_gpus, self.instead = ray, workers, num_gpus, instead
+        self.streamed, self.more = isinstance(units, Iterator), enumerate(units)
+        self.units = {} if self.streamed else dict(self.more)  # all that are not done; the first is the oldest
         self.work, self.before = ray.put(work), None if before is None else ray.put(before)
         # max_calls=0 keeps a worker, and the models it has loaded, for the next unit. Ray's own strategy packs a node
         # to half, then spreads, and leaves nodes with GPUs to those who ask for some while others have room.
@@ -184,7 +244,7 @@ class _Groups(Generic[T, R]):
         # a GPU's task never queues for a CPU behind the tasks that feed it
         gpu = {"num_cpus": 0 if before else 1, "num_gpus": num_gpus, "max_calls": 0}
         self.task = ray.remote(**gpu)(_call_after if before else _call)
-        self.waiting = deque(range(len(units)))
+        self.waiting, self.taken = deque(self.units), len(self.units)
         self.alone: set[int] = set()  # units whose group was lost: each goes by itself, to find the one that kills
         self.running: dict[Any, list[int]] = {}
         self.unit_s: float | None = None
@@ -195,8 +255,7 @@ class _Groups(Generic[T, R]):
 
     def results(self) -> Iterator[tuple[int, R]]:
         try:
-            while self.waiting or self.running:
-                self._submit()
+            while self._submit():
                 for done in self._finished():
                     yield from self._take(done, self.running.pop(done))
         finally:
@@ -205,13 +264,26 @@ class _Groups(Generic[T, R]):
         if self.lost:
             raise LostUnits(self.lost, self.units)
 
-    def _submit(self) -> None:
+    def _submit(self) -> bool:
+        """Send groups while there is room for them; tell whether any are under way."""
         bound = self._bound()
-        while self.waiting and len(self.running) < bound:
+        while len(self.running) < bound and self._has_waiting(bound):
             group = self._next_group(bound)
             self.running[self._send([self.units[index] for index in group])] = group
             if self.on_submit is not None:
                 list(map(self.on_submit, group))
+        return bool(self.running)
+
+    def _has_waiting(self, bound: int) -> bool:
+        """Tell whether units wait, once a stream has given as many as the next group wants.
+
+        It gives none while the oldest unit holds up as many as `bound` of the largest groups have.
+        """
+        if self.streamed and self.taken - next(iter(self.units), self.taken) < GROUP_UNITS * bound:
+            for index, unit in islice(self.more, max(0, self._group_units() - len(self.waiting))):
+                self.units[index], self.taken = unit, index + 1
+                self.waiting.append(index)
+        return bool(self.waiting)
 
     def _send(self, units: Sequence[T]) -> Any:
         options = {"max_retries": LOST_RETRIES if len(units) == 1 else 0, **self.asked}  # of a lost group, each alone
@@ -222,11 +294,14 @@ class _Groups(Generic[T, R]):
         return task.remote(self.work, self.on_cpu.options(**options).remote(self.before, units, GROUP_S))
 
     def _next_group(self, bound: int) -> list[int]:
-        if self.unit_s is None or self.waiting[0] in self.alone:
+        if self.waiting[0] in self.alone:
             return [self.waiting.popleft()]
-        fair = math.ceil(len(self.waiting) / (2 * bound))
-        size = min(fair, max(1, int(GROUP_S / max(self.unit_s, 1e-6))), GROUP_UNITS)
-        return [self.waiting.popleft() for _ in range(size)]
+        fair = len(self.waiting) if self.streamed else math.ceil(len(self.waiting) / (2 * bound))
+        return [self.waiting.popleft() for _ in range(min(fair, self._group_units()))]
+
+    def _group_units(self) -> int:
+        """Return how many units are expected to take `GROUP_S`; one until a first has told its time."""
+        return 1 if self.unit_s is None else min(max(1, int(GROUP_S / max(self.unit_s, 1e-6))), GROUP_UNITS)
 
     def _bound(self) -> int:
         """Return how many tasks may be under way: all that can run, and as many that wait, which an autoscaler sees."""
@@ -252,8 +327,12 @@ class _Groups(Generic[T, R]):
         except self.ray.exceptions.RayTaskError as error:
             raise error.as_instanceof_cause() from None
         except self.ray.exceptions.RayError as error:
-            if len(group) == 1:
-                self.lost[group[0]] = f"{type(error).__name__}: {_first_line(error)}"
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            if len(group) == 1 and self.instead is not None:
+                del self.units[group[0]]
+                yield group[0], self.instead(reason)
+            elif len(group) == 1:
+                self.lost[group[0]] = reason
             else:
                 self.alone.update(group)
                 self.waiting.extendleft(reversed(group))
@@ -261,6 +340,8 @@ class _Groups(Generic[T, R]):
         self.waiting.extendleft(reversed(group[len(results) :]))
         each = seconds / len(results)
         self.unit_s = each if self.unit_s is None else (self.unit_s + each) / 2
+        for index in group[: len(results)]:
+            del self.units[index]
         yield from zip(group, results, strict=False)  # what a task had no time for has no result
 
 

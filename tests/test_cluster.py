@@ -10,7 +10,7 @@ from time import sleep
 
 import pytest
 
-from curate.cluster import GROUP_S, LostUnits, _memory_to_ask, map_groups, map_units
+from curate.cluster import GROUP_S, LostUnits, _memory_to_ask, _not_joined, map_groups, map_stream, map_units
 
 
 def double(unit: int) -> int:
@@ -99,6 +99,39 @@ def test_before_and_work_are_one_where_there_is_no_engine() -> None:
 def test_work_goes_on_from_what_was_done_on_a_cpu_before(local_ray: str) -> None:
     results = map_groups(partial(map, double), range(40), ray=local_ray, workers=2, before=partial(map, double))
     assert sorted(results) == [(unit, 4 * unit) for unit in range(40)]
+
+
+def test_a_stream_is_taken_as_it_is_worked_on_and_its_results_come_in_its_order(local_ray: str) -> None:
+    taken: list[int] = []
+    units = (taken.append(unit) or unit for unit in range(100_000_000))
+    results = map_stream(partial(map, double), units, lost=str, ray=local_ray, workers=2)
+    assert [next(results) for _ in range(2000)] == [2 * unit for unit in range(2000)]
+    assert len(taken) < 10_000
+    results.close()
+
+
+def test_of_a_stream_a_unit_that_kills_its_worker_is_told_in_its_place(local_ray: str, tmp_path: Path) -> None:
+    work = partial(map, partial(deadly, str(tmp_path)))
+    results = list(map_stream(work, iter(range(160)), lost="lost: {}".format, ray=local_ray, workers=2))
+    assert [result for unit, result in enumerate(results) if unit != 150] == [n for n in range(160) if n != 150]
+    assert results[150].startswith("lost: WorkerCrashedError")
+
+
+def test_without_an_engine_a_stream_is_worked_on_here() -> None:
+    assert list(map_stream(partial(map, double), iter(range(3)), lost=str, ray="none")) == [0, 2, 4]
+    with pytest.raises(ValueError, match="2 workers need an engine"):
+        list(map_stream(partial(map, double), [], lost=str, ray="none", workers=2))
+
+
+def test_a_cluster_that_does_not_answer_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    late = TimeoutError("no answer in 30 s\nand much more")
+    assert f"{_not_joined('10.0.0.1:6379', late)}" == (
+        "no Ray cluster answers at 10.0.0.1:6379 (TimeoutError: no answer in 30 s); give --ray HOST:6379 of its head, "
+        "see it with `ray status`, or run without one: --ray local, --ray none"
+    )
+    assert "no Ray cluster answers on this machine" in f"{_not_joined('auto', late)}"
+    assert "could not be started here" in f"{_not_joined('local', late)}"
 
 
 @pytest.mark.parametrize(
