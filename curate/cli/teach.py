@@ -36,6 +36,8 @@ def annotate(
     repeats: int = 3,
     second_teacher: str | None = None,
     second_model: str = "",
+    ray: Engine = None,
+    workers: int | None = None,
     kind: Kind = None,
 ) -> None:
     """Let a teacher (a large language model) grade a random sample of documents.
@@ -68,6 +70,9 @@ def annotate(
         repeats: of the same question, for self-consistency.
         second_teacher: URL of another teacher for the check to compare with, or `local`.
         second_model: its model's name.
+        ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster). The sample is drawn
+            there, and a local teacher runs there; a server is asked from here, within the limits above.
+        workers: documents in hand at a time; needs --ray.
         kind: what to read where a folder holds several kinds of files; by the files' endings otherwise.
     """
     from curate.teacher.annotate import annotate as grade
@@ -88,6 +93,8 @@ def annotate(
         allocation=allocation,
         budget=Budget(budget_tokens, budget, input_price, output_price),
         structured=structured,
+        ray=ray,
+        workers=workers,
     )
     print(done)
     if done.unanswered:
@@ -100,6 +107,7 @@ def annotate(
         other = open_teacher(second_teacher, model=second_model, in_flight=in_flight) if second_teacher else None
         limit, options = Budget(budget_tokens, budget, input_price, output_price), {"n": check_documents}
         chosen = {"rubric": rubric_of(rubric), "teacher": asked, "second": other, "structured": structured}
+        chosen |= {"ray": ray, "workers": workers}
         print(examine(out, budget=limit, repeats=repeats, **options, **chosen))  # type: ignore[arg-type]
 
 

@@ -14,6 +14,9 @@ those that were on the wire at that moment. Each question carries an idempotency
 the same body, so a server that honours it bills those once too. Of other servers nobody here can know what they
 billed: such tries are counted (`unknown_tries`; a question on the wire at a kill is one) and reported.
 
+*On a cluster* the workers read the corpus for the sample. A teacher that runs in the process that asks is asked on all
+of them, and what comes out is the same; a served one is asked from the driver, which keeps its limits.
+
 A document whose answer had no readable grade is asked again up to `max_attempts` times and then kept with a null score
 and its outcome, so that the losses can be counted: they are not random. A document that the server never answered is
 not kept; the next run asks it.
@@ -40,6 +43,7 @@ from curate.teacher.journal import Journal
 from curate.teacher.rows import SCHEMA, Finished, read_finished, reweigh, write_shard
 from curate.teacher.rubric import Rubric
 from curate.teacher.sample import Allocation, Document, draw
+from curate.teacher.spread import spread
 from curate.teacher.stopping import leave, stop_on_signal
 from curate.teacher.strata import By
 
@@ -109,6 +113,9 @@ def annotate(
     max_attempts: int = 3,
     structured: bool = False,
     chunk_rows: int = 1024,
+    ray: str | None = None,
+    workers: int | None = None,
+    num_gpus: float = 0,
 ) -> Annotations:
     """Grade `n` documents of `source` and write them to the local folder `out`; continues what is already there.
 
@@ -118,6 +125,8 @@ def annotate(
         max_attempts: paid answers for a document before it is kept without a grade.
         structured: ask the server to hold the answer to a JSON schema.
         chunk_rows: documents in a shard.
+        ray, workers, num_gpus: where the sample is drawn, and where a teacher that needs no server runs; see
+            `curate.teacher.spread`. A served one is asked from here.
 
     Raises:
         ValueError: `out` holds annotations of another source, rubric, teacher, seed or strata, or is not local; or
@@ -129,7 +138,8 @@ def annotate(
     recipe["annotate"] |= {"source": source_identity(source), "strata": [str(key) for key in strata]}
     with open_journal(out, recipe) as journal:
         finished = read_finished(out, recipe, seed)
-        options = {"strata": strata, "at_least": at_least, "allocation": allocation}
+        options = {"strata": strata, "at_least": at_least, "allocation": allocation, "ray": ray, "workers": workers}
+        teacher = spread(teacher, ray=ray, workers=workers, num_gpus=num_gpus)
         with draw(source, n, seed=seed, leave_out=finished.hashes, scratch=Path(out), **options) as drawn:  # type: ignore[arg-type]
             progress = _progress(out, recipe, drawn.num_waiting, chunk_rows)
             inquiry = Inquiry(rubric, teacher, journal, spending_of(finished, budget), progress)
@@ -151,8 +161,11 @@ def grade_documents(
     budget: Budget = NO_LIMIT,
     structured: bool = False,
     max_attempts: int = 3,
+    ray: str | None = None,
+    workers: int | None = None,
 ) -> Annotations:
     """Grade given documents as `annotate` grades a sample: paid once, resumed, within a budget."""
+    teacher = spread(teacher, ray=ray, workers=workers)
     recipe = recipe_of(rubric, teacher, seed=0, structured=structured)
     with open_journal(out, recipe) as journal:
         finished = read_finished(out, recipe, 0)

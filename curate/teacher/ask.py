@@ -20,7 +20,7 @@ from typing import Any
 
 from curate.progress import Progress
 from curate.teacher.budget import Spending
-from curate.teacher.client import Prompt, Reply, Teacher
+from curate.teacher.client import InProcess, Prompt, Reply, Teacher
 from curate.teacher.journal import Journal
 from curate.teacher.rubric import Grade, Rubric
 from curate.teacher.sample import Document
@@ -90,7 +90,8 @@ class Inquiry:
     def open_records(self) -> Iterator[Mapping[str, Any]]:
         """Yield the journal's records of documents that are not settled, and of questions on the wire."""
         yield from itertools.chain.from_iterable(self._records.values())
-        yield from ({"ask": document.id} for document, _ in self._wire.values())
+        if not isinstance(self.teacher, InProcess):  # which cannot bill what nobody waits for
+            yield from ({"ask": document.id} for document, _ in self._wire.values())
 
     def ask(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Answer]]:
         """Yield (document, answer) as documents are settled, in the order of arrival.
@@ -145,7 +146,8 @@ class Inquiry:
                 return
             self.budget_is_spent = False
             self._wire[index] = document, len(text)
-            self.journal.note({"ask": document.id})
+            if not isinstance(self.teacher, InProcess):
+                self.journal.note({"ask": document.id})
             schema = self.rubric.schema() if self.structured else None
             yield Prompt(text, self._key(document.id, attempt, text), schema)
 

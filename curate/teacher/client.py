@@ -34,7 +34,7 @@ from hashlib import blake2b
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from curate.teacher.pace import Pace
 
@@ -84,6 +84,17 @@ class Teacher(Protocol):
     def complete(self, prompts: Iterable[str]) -> Iterator[tuple[int, Reply]]:
         """Yield (index of the prompt, reply) as they arrive, one for each prompt."""
         ...
+
+
+@runtime_checkable
+class InProcess(Protocol):
+    """A teacher whose model runs in the process that asks: it bills nothing, and may run in many processes.
+
+    Pickled, it is settings; its model is loaded at the first question, once in a process, and takes `memory_bytes`.
+    """
+
+    @property
+    def memory_bytes(self) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,7 @@ class LocalTeacher:
 
     max_words: int = 200
     max_tokens: int = 400  # of the text: words of a language the tokenizer does not know are many tokens
+    memory_bytes: ClassVar[int] = 5 * 2**29  # of a process: weights 1.2 GB, PyTorch and what it computes with
 
     @property
     def name(self) -> str:

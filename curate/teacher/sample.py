@@ -11,24 +11,27 @@ the order of their rank within their stratum. So whatever stops the questions ea
 is a sample in the same proportions. A document stands for size / drawn of its stratum: the weight of Horvitz and
 Thompson (1952), the inverse of its chance to be drawn.
 
+Both passes go split by split, on Ray if asked: what the workers send is counts, hashes and the chosen rows.
+
 Rows without a text have nothing to judge and are not counted. Of rows that share an id one is drawn; ids are expected
 to be unique, for otherwise the sizes count such rows twice.
 """
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.corpus import Corpus, Source, read_split
+from curate.cluster import map_stream
+from curate.corpus import Corpus, Source, Split, read_split
 from curate.document import ID, QUARANTINED, TEXT, Batch
 from curate.stage import id_hash
 from curate.teacher.strata import WHOLE, By, allocate, labels
@@ -101,6 +104,8 @@ def draw(
     allocation: Allocation = "proportional",
     leave_out: Hashes | None = None,
     scratch: Path | None = None,
+    ray: str | None = None,
+    workers: int | None = None,
 ) -> Drawn:
     """Draw `n` documents; fewer if there are no more.
 
@@ -110,6 +115,7 @@ def draw(
         allocation: of the others: by the strata's sizes, or by size times the spread of column `score` (Neyman).
         leave_out: sorted hashes (`hashes`) of drawn documents whose texts are not needed again.
         scratch: folder in which to make the folder of scratch files; the system's temporary one by default.
+        ray, workers: where the source is read, both times; see `curate.cluster.map_units`. The draw is the same.
 
     Raises:
         ValueError: there is no text, id or stratum column, an id is null, not one row has a text, or n is too small for
@@ -117,7 +123,8 @@ def draw(
     """
     if n < 1:
         raise ValueError(f"n={n}: draw at least one document")
-    counts = _count(source, n, seed, strata, allocation)
+    engine = {"ray": ray, "workers": workers}
+    counts = _count(Counting(source, n, seed, tuple(strata), allocation), engine)
     if not counts:
         raise ValueError(f"no document to draw: the source has no row with a text (n={n})")
     sizes = {name: count.size for name, count in sorted(counts.items())}
@@ -129,7 +136,7 @@ def draw(
     folder = Path(tempfile.mkdtemp(prefix=".sample-", dir=scratch))
     num_piles = max(1, min(MAX_PILES, sum(len(kept) for kept in found.values()) // PILE_ROWS))
     try:
-        num_waiting = _copy(source, chosen, seed, strata, leave_out, folder, num_piles)
+        num_waiting = _copy(Choosing(source, chosen, seed, tuple(strata), leave_out), folder, num_piles, engine)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -159,6 +166,15 @@ class Count:
         known = scores[~np.isnan(scores)]
         self.scores, self.total = self.scores + len(known), self.total + float(known.sum())
         self.squares += float((known**2).sum())
+        self._consider(found)
+
+    def merge(self, other: "Count") -> None:
+        """Add what was counted elsewhere."""
+        self.size, self.scores = self.size + other.size, self.scores + other.scores
+        self.total, self.squares = self.total + other.total, self.squares + other.squares
+        self._consider(other.smallest(self.limit))
+
+    def _consider(self, found: Hashes) -> None:
         if len(self.kept) >= self.limit:
             found = found[found < self.kept[-1]]
         self._new.append(found)
@@ -184,23 +200,54 @@ class Count:
         self._new, self._num_new = [], 0
 
 
-def _count(source: Source, n: int, seed: int, strata: Sequence[By], allocation: Allocation) -> dict[str, Count]:
-    counts: dict[str, Count] = {}
-    spread_of = "score" if allocation == "neyman" else None
-    if spread_of and spread_of not in source.schema.names:
+@dataclass(frozen=True)
+class Counting:
+    """The first pass over some splits."""
+
+    source: Source
+    n: int
+    seed: int
+    strata: tuple[By, ...]
+    allocation: Allocation
+
+    def __call__(self, splits: Iterable[Split]) -> Iterator[dict[str, Count]]:
+        """Yield what each split has of each stratum."""
+        return map(self._count, splits)
+
+    def _count(self, split: Split) -> dict[str, Count]:
+        counts: dict[str, Count] = {}
+        spread_of = "score" if self.allocation == "neyman" else None
+        for batch in _batches(self.source, split, self.strata, [spread_of] if spread_of else []):
+            found = hashes(batch[ID].to_pylist(), self.seed)
+            scores = np.full(len(found), np.nan)
+            if spread_of:
+                scores = pc.cast(batch[spread_of], pa.float64()).to_numpy(zero_copy_only=False)
+            names = pc.dictionary_encode(labels(batch, self.strata))
+            codes = names.indices.to_numpy(zero_copy_only=False)
+            for code, name in enumerate(names.dictionary.to_pylist()):
+                counts.setdefault(name, Count(self.n)).add(found[codes == code], scores[codes == code])
+        for count in counts.values():
+            count.smallest(0)  # here, and not where all splits are added up
+        return counts
+
+
+def _count(counting: Counting, engine: Mapping[str, Any]) -> dict[str, Count]:
+    """Count all splits, one after the other or on the engine; added up in their order, so to the last bit alike."""
+    source, by_score = counting.source, counting.allocation == "neyman"
+    _require_columns(source)
+    if by_score and "score" not in source.schema.names:
         raise ValueError(f"Neyman's allocation needs a cheap score in column 'score'; there is {source.schema.names}")
-    for batch in _batches(source, strata, [spread_of] if spread_of else []):
-        found = hashes(batch[ID].to_pylist(), seed)
-        scores = np.full(len(found), np.nan)
-        if spread_of:
-            scores = pc.cast(batch[spread_of], pa.float64()).to_numpy(zero_copy_only=False)
-        names = pc.dictionary_encode(labels(batch, strata))
-        codes = names.indices.to_numpy(zero_copy_only=False)
-        for code, name in enumerate(names.dictionary.to_pylist()):
-            counts.setdefault(name, Count(n)).add(found[codes == code], scores[codes == code])
-    if spread_of:
+    counts: dict[str, Count] = {}
+    for some in map_stream(counting, source.splits(), lost=_lost, **engine):
+        for name, count in some.items():
+            counts.setdefault(name, Count(counting.n)).merge(count)
+    if by_score:
         _fill_spreads(counts)
     return counts
+
+
+def _lost(reason: str) -> NoReturn:
+    raise RuntimeError(f"the sample could not be drawn: a worker that read the source was lost ({reason}); run again")
 
 
 def _fill_spreads(counts: dict[str, Count]) -> None:
@@ -209,68 +256,82 @@ def _fill_spreads(counts: dict[str, Count]) -> None:
         raise ValueError(f"Neyman's allocation: stratum {missing[0]!r} has no score at all; score the source first")
 
 
-def _copy(
-    source: Source,
-    chosen: dict[str, Stratum],
-    seed: int,
-    strata: Sequence[By],
-    leave_out: Hashes | None,
-    folder: Path,
-    num_piles: int,
-) -> int:
+@dataclass(frozen=True)
+class Choosing:
+    """The second pass over some splits."""
+
+    source: Source
+    chosen: Mapping[str, Stratum]
+    seed: int
+    strata: tuple[By, ...]
+    leave_out: Hashes | None
+
+    def __call__(self, splits: Iterable[Split]) -> Iterator[list[pa.Table]]:
+        """Yield the chosen rows of each split, in the schema SCRATCH."""
+        return map(self._choose, splits)
+
+    def _choose(self, split: Split) -> list[pa.Table]:
+        tables = (self._rows(batch) for batch in _batches(self.source, split, self.strata))
+        return [table for table in tables if len(table)]
+
+    def _rows(self, batch: Batch) -> pa.Table:
+        found = hashes(batch[ID].to_pylist(), self.seed)
+        names = pc.dictionary_encode(labels(batch, self.strata))
+        last = [self.chosen[name].bound for name in names.dictionary.to_pylist()]
+        bounds = np.array(last, dtype=np.float64)
+        # float64 rounds 64-bit hashes: compare whole numbers, divide only for the order
+        whole = np.array([max(0, bound) for bound in last], dtype=np.uint64)
+        codes = names.indices.to_numpy(zero_copy_only=False)
+        taken = (found <= whole[codes]) & (bounds[codes] >= 0)
+        if self.leave_out is not None and len(self.leave_out):
+            taken &= ~np.isin(found, self.leave_out)
+        rows = np.flatnonzero(taken)
+        order = found[rows] / np.maximum(bounds[codes[rows]], 1.0)  # in [0, 1]
+        picked = batch.take(pa.array(rows))
+        columns = [
+            pc.cast(picked[ID], pa.string()),
+            pc.cast(picked[TEXT], pa.large_string()),
+            pc.take(names.dictionary, pa.array(codes[rows])),
+            pa.array(order),
+        ]
+        return pa.Table.from_arrays(columns, schema=SCRATCH)
+
+
+def _copy(choosing: Choosing, folder: Path, num_piles: int, engine: Mapping[str, Any]) -> int:
     """Copy the chosen rows to scratch files, one for each range of ranks; return how many there are."""
     copied = 0
     with ExitStack() as files:
         piles: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
-        for batch in _batches(source, strata):
-            found = hashes(batch[ID].to_pylist(), seed)
-            names = pc.dictionary_encode(labels(batch, strata))
-            bounds = np.array([chosen[name].bound for name in names.dictionary.to_pylist()], dtype=np.float64)
-            # float64 rounds 64-bit hashes: compare whole numbers, divide only for the order
-            whole = np.array([max(0, chosen[name].bound) for name in names.dictionary.to_pylist()], dtype=np.uint64)
-            codes = names.indices.to_numpy(zero_copy_only=False)
-            taken = (found <= whole[codes]) & (bounds[codes] >= 0)
-            if leave_out is not None and len(leave_out):
-                taken &= ~np.isin(found, leave_out)
-            rows = np.flatnonzero(taken)
-            if not len(rows):
-                continue
-            order = found[rows] / np.maximum(bounds[codes[rows]], 1.0)  # in [0, 1]
-            pile_of = np.minimum((order * num_piles).astype(np.int64), num_piles - 1)
-            picked = batch.take(pa.array(rows))
-            columns = [
-                pc.cast(picked[ID], pa.string()),
-                pc.cast(picked[TEXT], pa.large_string()),
-                pc.take(names.dictionary, pa.array(codes[rows])),
-                pa.array(order),
-            ]
-            table = pa.Table.from_arrays(columns, schema=SCRATCH)
-            for pile in np.unique(pile_of).tolist():
-                if pile not in piles:
-                    file = files.enter_context(pa.OSFile(str(folder / f"{pile}.arrow"), "wb"))
-                    piles[pile] = files.enter_context(pa.ipc.new_stream(file, SCRATCH))
-                piles[pile].write_table(table.filter(pa.array(pile_of == pile)))
-            copied += len(rows)
+        for tables in map_stream(choosing, choosing.source.splits(), lost=_lost, **engine):
+            for table in tables:
+                pile_of = np.minimum((table["order"].to_numpy() * num_piles).astype(np.int64), num_piles - 1)
+                for pile in np.unique(pile_of).tolist():
+                    if pile not in piles:
+                        file = files.enter_context(pa.OSFile(str(folder / f"{pile}.arrow"), "wb"))
+                        piles[pile] = files.enter_context(pa.ipc.new_stream(file, SCRATCH))
+                    piles[pile].write_table(table.filter(pa.array(pile_of == pile)))
+                copied += len(table)
     return copied
 
 
-def _batches(source: Source, strata: Sequence[By], more: Sequence[str] = ()) -> Iterator[Batch]:
-    """Yield the rows that have a text, with the columns needed."""
-    schema = source.schema
-    missing = [name for name in (TEXT, ID) if name not in schema.names]
+def _require_columns(source: Source) -> None:
+    missing = [name for name in (TEXT, ID) if name not in source.schema.names]
     if missing:
-        raise ValueError(f"the source has no column {missing[0]!r} to grade; it has {schema.names}")
+        raise ValueError(f"the source has no column {missing[0]!r} to grade; it has {source.schema.names}")
+
+
+def _batches(source: Source, split: Split, strata: Sequence[By], more: Sequence[str] = ()) -> Iterator[Batch]:
+    """Yield the rows of a split that have a text, with the columns needed."""
+    schema = source.schema
     wanted = {TEXT, ID, *more, *(name for key in strata for name in key.columns(schema))}
     columns = [name for name in schema.names if name in wanted | {QUARANTINED}]
-    for split in source.splits():
-        read = source.read(split, columns) if isinstance(source, Corpus) else read_split(source, split)
-        for batch in read:
-            names = [name for name in batch.schema.names if name in wanted | {QUARANTINED}]
-            chosen = _judgeable(batch.select(names))
-            if chosen[ID].null_count:
-                raise ValueError("a row of the source has no id, so it cannot be drawn; give every document an id")
-            if chosen.num_rows:
-                yield chosen
+    for batch in source.read(split, columns) if isinstance(source, Corpus) else read_split(source, split):
+        names = [name for name in batch.schema.names if name in wanted | {QUARANTINED}]
+        chosen = _judgeable(batch.select(names))
+        if chosen[ID].null_count:
+            raise ValueError("a row of the source has no id, so it cannot be drawn; give every document an id")
+        if chosen.num_rows:
+            yield chosen
 
 
 def _judgeable(batch: Batch) -> Batch:
