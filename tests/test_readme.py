@@ -3,23 +3,17 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipelines.bare_machine import project_pages, write_warc
+from tests.here import python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
 TOUR = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines() if line.startswith("curate ")]
-
-
-def command(line: str) -> list[str]:
-    verb, *arguments = shlex.split(line, comments=True)
-    assert verb == "curate"
-    return [sys.executable, "-m", "curate.cli", *arguments]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_tour_runs_from_pages_to_a_model(folder: Path) -> None:
     assert len(TOUR) >= 8
     for line in TOUR:
-        done = subprocess.run(command(line), cwd=folder, capture_output=True, text=True, check=False)
+        done = python("-m", "curate.cli", *shlex.split(line, comments=True)[1:], cwd=folder)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         assert done.stdout, f"{line} says nothing"
 

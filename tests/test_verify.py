@@ -1,7 +1,6 @@
 """`curate verify` finds whatever is not as it was written, and what it says to delete is made again."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from curate.document import Batch
 from curate.run import run
 from curate.stage import Keep, Measure, Rule
 from curate.verify import verify
+from tests.here import python
 
 
 def chars(batch: Batch) -> dict[str, pa.Array]:
@@ -86,8 +86,7 @@ def test_pages_of_a_file_without_a_seal_are_read(tmp_path: Path, pages: pa.Table
 
 def test_the_command_line_ends_with_one_and_says_what_to_delete(done: Path, tmp_path: Path) -> None:
     def curate(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "curate.cli", "verify", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return python("-m", "curate.cli", "verify", *arguments)
 
     assert curate(str(done.parent)).returncode == 0
     flip(done / "dropped/a/00003.parquet", 60)

@@ -1,15 +1,15 @@
 """The ledger's verbs as a person types them."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.here import python
+
 
 def curate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return python("-m", "curate.cli", *arguments)
 
 
 def test_a_person_asks_samples_replays_and_compares(finished: str, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The SmolLM pipeline: its table against the published files, its mixtures, and a tiny run from text to model."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +10,7 @@ from curate.corpus import write_corpus
 from curate.train.log import EVALUATIONS
 from curate.train.loop import read_log
 from pipelines.smollm import HUB, RECIPES, TINY, mixtures, read_corpora, scaled
-
-ROOT = Path(__file__).parents[2]
+from tests.here import python
 
 # model, recipe: peak rate, warm-up, steps, first step of the decay, tokens a batch; from nanotron's files:
 # micro_batch_size x batch_accumulation_per_replica x dp x sequence_length, and lr_decay_starting_step
@@ -115,8 +112,7 @@ def trained(texts, tmp_path_factory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("smollm") / "run"
     corpora = [f"--corpus=stories={texts['stories']}:3", f"--corpus=sums={texts['sums']}"]
     more = [f"--held-out=birds={texts['held']}", "--steps=12", "--vocab=400", "--device=cpu"]
-    command = [sys.executable, "pipelines/smollm.py", "--scale=tiny", *corpora, *more, "-o", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = python("pipelines/smollm.py", "--scale=tiny", *corpora, *more, "-o", out)
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
 

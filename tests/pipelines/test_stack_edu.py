@@ -1,14 +1,13 @@
 """The Stack-Edu pipeline over a small folder of repositories: what leaves at which step, and what comes out."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 
 from curate.corpus import Corpus
+from tests.here import python
 
 ROOT = Path(__file__).parents[2]
 MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software\n"
@@ -109,8 +108,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "eval").mkdir()
     (folder / "eval" / "tests.jsonl").write_text(json.dumps(BENCHMARK) + "\n")
     places = ["--input", folder / "in", "--output", folder / "out", "--against", folder / "eval"]
-    command = [sys.executable, "-W", "error", ROOT / "pipelines" / "stack_edu.py", *places, "--threshold", "0"]
-    done = subprocess.run([*command, "--concatenate", "--ray", "none"], capture_output=True, text=True, check=False)
+    done = python("pipelines/stack_edu.py", *places, "--threshold", "0", "--concatenate", "--ray", "none")
     assert done.returncode == 0, done.stderr
     return folder / "out"
 
@@ -178,15 +176,7 @@ def test_the_card_and_the_repositories_are_written(out: Path) -> None:
 def test_a_slip_is_told_before_the_first_file_is_read(tmp_path: Path, option: str, value: str, told: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text(LESSON)
-    command = [
-        sys.executable,
-        "pipelines/stack_edu.py",
-        "--input",
-        str(tmp_path / "in"),
-        "--output",
-        str(tmp_path / "o"),
-    ]
-    done = subprocess.run([*command, option, value], cwd=ROOT, capture_output=True, text=True)
+    done = python("pipelines/stack_edu.py", "--input", tmp_path / "in", "--output", tmp_path / "o", option, value)
     assert done.returncode != 0
     assert told in done.stderr
     assert not (tmp_path / "o").exists()
