@@ -164,11 +164,11 @@ def test_the_picture_holds_the_bar_the_stages_the_slowest_and_the_first_failure(
 
 
 LIVE = """
-import sys, time
+import sys
 from curate.progress import Progress
 with Progress("clean", 4, 4) as progress:
     for name in "abcd":
-        time.sleep(0.4)
+        sys.stdin.readline()  # which comes when the terminal shows how far we are
         progress.split(1, 10, name=name)
         print("a word of another", file=sys.stderr)
 """
@@ -177,15 +177,21 @@ with Progress("clean", 4, 4) as progress:
 def test_a_terminal_is_redrawn_in_place_and_left_with_one_line() -> None:
     primary, secondary = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen([sys.executable, "-c", LIVE], stderr=secondary, env=environment) as process:
+    command, pipe = [sys.executable, "-c", LIVE], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stderr=secondary, env=environment) as process:
         os.close(secondary)
-        text, until = "", time.monotonic() + 120
+        assert process.stdin is not None
+        text, until, seen = "", time.monotonic() + 120, 0
         while time.monotonic() < until:
             if select.select([primary], [], [], 1)[0]:
                 try:
                     text += os.read(primary, 65536).decode()
                 except OSError:  # the other end is closed
                     break
+            if seen < 4 and f"{seen}/4 splits" in text:
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                seen += 1
     os.close(primary)
     assert process.returncode == 0
     assert "\x1b[2K" in text, "lines are erased and drawn again"
