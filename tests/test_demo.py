@@ -8,17 +8,19 @@ import pytest
 
 from curate.corpus import Corpus
 from pipelines.bare_machine import gather
+from tests.here import ROOT, python
 
-ROOT = Path(__file__).parents[1]
+
+def options(folder: Path) -> list[object]:
+    web, code = gather(folder / "input", num_modules=150, num_files=80)
+    return ["--web", web, "--code", code, "-o", folder, "--num-tokens", "20480"]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished demo of some hundred pages and files."""
     folder = tmp_path_factory.mktemp("demo")
-    web, code = gather(folder / "input", num_modules=150, num_files=80)
-    command = [sys.executable, "pipelines/demo.py", "--web", web, "--code", code, "-o", folder, "--num-tokens", "40960"]
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = python("pipelines/demo.py", *options(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "printed.txt").write_text(done.stdout)
     return folder
@@ -64,9 +66,9 @@ def test_transformers_loads_the_model_and_it_writes(demo: Path) -> None:
     assert len(tokenizer) >= model.config.vocab_size
 
 
-def test_running_it_again_changes_nothing(demo: Path) -> None:
+def test_another_process_goes_on_from_it_and_changes_nothing(demo: Path) -> None:
     before = {path: path.stat().st_mtime_ns for kind in ("web", "code") for path in demo.glob(f"{kind}/*/*.parquet")}
-    web, code = gather(demo / "input", num_modules=150, num_files=80)
-    command = [sys.executable, "pipelines/demo.py", "--web", web, "--code", code, "-o", demo, "--num-tokens", "40960"]
-    subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, check=True)
+    command = [sys.executable, "pipelines/demo.py", *map(str, options(demo))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before

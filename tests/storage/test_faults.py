@@ -1,15 +1,18 @@
 """Stores that fail: the same corpus in the end, or a clear error; a body cut short is never the end of a file."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from curate.corpus import Corpus, write_corpus
+from tests.here import python
 from tests.storage.faults import FAULTS, FaultProxy
 
 RUN = """
@@ -37,9 +40,23 @@ with open_binary(sys.argv[1], 10_000) as file:
 """
 
 
-def python(program: str, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+PATIENCE_S = 300  # of a program on a busy machine
+
+
+class Started(subprocess.Popen[str]):
+    """A Python program under way, with an environment of its own."""
+
+    def __init__(self, program: str, *arguments: str, environment: dict[str, str]) -> None:
+        command = [sys.executable, "-c", program, *arguments]
+        super().__init__(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        """Wait for it, and return what it said."""
+        try:
+            said = self.communicate(timeout=PATIENCE_S)
+        finally:
+            self.kill()
+        return subprocess.CompletedProcess(self.args, self.returncode, *said)
 
 
 def objects(client: Any, bucket: str, prefix: str) -> dict[str, bytes]:
@@ -68,32 +85,39 @@ def test_a_sixth_of_requests_failing_in_seven_ways_leaves_the_same_bytes(
     server: int,
     source: str,
     seed: int,
+    tmp_path: Path,
 ) -> None:
     fill(client, bucket, pages)
-    whole = python(RUN, f"{bucket}/{source}", f"{bucket}/whole", environment=environment)
+    (tmp_path / "run.py").write_text(RUN)
+    whole = python(tmp_path / "run.py", f"{bucket}/{source}", f"{bucket}/whole")
     assert whole.returncode == 0, whole.stderr[-2000:]
     with FaultProxy(server, share=1 / 6, seed=seed) as proxy:
         through = environment | {"AWS_ENDPOINT_URL": proxy.url}
-        done = python(RUN, f"{bucket}/{source}", f"{bucket}/through", environment=through)
+        done = Started(RUN, f"{bucket}/{source}", f"{bucket}/through", environment=through).end()
     assert done.returncode == 0, done.stderr[-2000:]
     assert sum(proxy.done[fault] for fault in FAULTS) >= 5
     assert objects(client, bucket, "through/") == objects(client, bucket, "whole/")
     assert client.list_multipart_uploads(Bucket=bucket.removeprefix("s3://")).get("Uploads", []) == []
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "reset"])
 def test_a_store_that_always_fails_is_a_clear_error(
-    here: None, client: Any, bucket: str, pages: pa.Table, environment: dict[str, str], server: int, fault: str
+    here: None, client: Any, bucket: str, pages: pa.Table, environment: dict[str, str], server: int
 ) -> None:
+    """In three ways side by side: each waits between its attempts."""
     fill(client, bucket, pages)
-    with FaultProxy(server, share=1, faults=(fault,)) as proxy:
-        through = environment | {"AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}
-        done = python(RUN, f"{bucket}/parquet", f"{bucket}/out", environment=through)
-    assert done.returncode != 0
-    assert "could not be" in done.stderr
-    assert "attempts" in done.stderr
-    assert "attempt 2 of" in done.stderr, "each further attempt is told"
-    assert objects(client, bucket, "out/") == {}
+    with contextlib.ExitStack() as open_until_all_end:
+        runs = {}
+        for fault in ("500", "503", "reset"):
+            proxy = open_until_all_end.enter_context(FaultProxy(server, share=1, faults=(fault,)))
+            through = environment | {"AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}
+            runs[fault] = Started(RUN, f"{bucket}/parquet", f"{bucket}/{fault}", environment=through)
+        ends = {fault: run.end() for fault, run in runs.items()}
+    for fault, done in ends.items():
+        assert done.returncode != 0
+        assert "could not be" in done.stderr
+        assert "attempts" in done.stderr
+        assert "attempt 2 of" in done.stderr, "each further attempt is told"
+        assert objects(client, bucket, f"{fault}/") == {}
 
 
 def test_short_bodies_that_claim_to_be_whole_are_asked_for_again(
@@ -102,12 +126,12 @@ def test_short_bodies_that_claim_to_be_whole_are_asked_for_again(
     data = bytes(range(256)) * 400
     client.put_object(Bucket=bucket.removeprefix("s3://"), Key="f", Body=data)
     with FaultProxy(server, share=0.4, seed=3, faults=("short",)) as proxy:
-        done = python(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url})
+        done = Started(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url}).end()
     assert done.stdout.strip() == hashlib.sha256(data).hexdigest(), done.stderr[-1000:]
     assert proxy.done["short"] > 0
     assert "bytes came of" in done.stderr
     with FaultProxy(server, share=1, faults=("short",)) as proxy:
-        never = python(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url})
+        never = Started(READ, f"{bucket}/f", environment=environment | {"AWS_ENDPOINT_URL": proxy.url}).end()
     assert never.returncode != 0
     assert "could not be read in 5 attempts" in never.stderr
 
@@ -120,7 +144,7 @@ def test_the_corpus_of_a_failing_store_never_looks_absent(
     show = "import sys; from curate.storage import info; print(info(sys.argv[1]))"
     with FaultProxy(server, share=1, faults=("500",)) as proxy:
         through = environment | {"AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}
-        done = python(show, f"{bucket}/c/00000.parquet", environment=through)
+        done = Started(show, f"{bucket}/c/00000.parquet", environment=through).end()
     assert done.returncode != 0
     assert "None" not in done.stdout
     assert "could not be looked up" in done.stderr
