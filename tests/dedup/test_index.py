@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from curate.corpus import Corpus, write_corpus
 from curate.dedup import MinHash, dedup
 from curate.dedup.index import delete
+from tests.here import python
 
 NO_LIMIT = {"max_source_loss": 1.0, "max_cluster": 10**9}
 SMALL = MinHash(bands=16, rows=3, shingle_words=2, threshold=0.6)
@@ -299,8 +300,7 @@ def test_the_command_line_adds_a_dump_and_deletes_ids(tmp_path):
     (tmp_path / "ids.txt").write_text("x\n\nnobody\n")
 
     def curate(*arguments: str) -> str:
-        command = [sys.executable, "-m", "curate.cli", "dedup", *arguments]
-        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        found = python("-m", "curate.cli", "dedup", *arguments, cwd=tmp_path)
         return found.stderr + found.stdout
 
     said = curate("a", "-o", "A", "--index", "index", "--memory", "1")

@@ -18,15 +18,7 @@ from curate.readers.html import Extract
 from curate.run import run
 from curate.storage import find, info, open_binary, upload
 from pipelines.bare_machine import project_pages, write_warc
-
-ROOT = Path(__file__).parents[2]
-
-
-def run_pipeline(source: str, output: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, str(ROOT / "pipelines/fineweb_edu.py"), "--input", source, "--output", output]
-    options = ["--threshold", "1", "--ray", "none"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+from tests.here import python
 
 
 def contents(folder: str) -> dict[str, tuple[list[dict[str, Any]], dict[str, Any] | None]]:
@@ -42,13 +34,8 @@ def contents(folder: str) -> dict[str, tuple[list[dict[str, Any]], dict[str, Any
     return found
 
 
-def curate(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "curate"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
 def test_the_pipeline_from_s3_to_s3_gives_the_bytes_of_a_local_run_and_the_verbs_read_them(
-    here: None, client: Any, bucket: str, tmp_path: Path, environment: dict[str, str]
+    here: None, client: Any, bucket: str, tmp_path: Path
 ) -> None:
     (tmp_path / "crawl").mkdir()
     write_warc(tmp_path / "crawl/a.warc.gz", islice(project_pages(), 40))
@@ -64,7 +51,9 @@ def test_the_pipeline_from_s3_to_s3_gives_the_bytes_of_a_local_run_and_the_verbs
     for file in (tmp_path / "input").iterdir():
         client.upload_file(str(file), bucket.removeprefix("s3://"), f"input/{file.name}")
     for place in (str(tmp_path), bucket):
-        run_pipeline(f"{place}/input", f"{place}/edu", environment)
+        pipeline = ["pipelines/fineweb_edu.py", "--input", f"{place}/input", "--output", f"{place}/edu"]
+        done = python(*pipeline, "--threshold", "1", "--ray", "none")
+        assert done.returncode == 0, done.stderr[-3000:]
     made = objects(client, bucket, "edu/")
     assert made == {str(f.relative_to(tmp_path / "edu")): f.read_bytes() for f in files(tmp_path / "edu")}
     assert any(name.startswith("4-edu/") for name in made)
@@ -78,7 +67,7 @@ def test_the_pipeline_from_s3_to_s3_gives_the_bytes_of_a_local_run_and_the_verbs
         "tokenize": [f"{bucket}/edu/4-edu", "--out", f"{tmp_path}/tokens", "--vocab", "300"],
     }
     for verb, arguments in verbs.items():
-        done = curate(verb, *arguments, environment=environment)
+        done = python("-m", "curate.cli", verb, *arguments)
         assert done.returncode == 0, f"{verb}: {done.stderr[-2000:]}{done.stdout[-500:]}"
 
 
