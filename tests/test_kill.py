@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,9 +81,15 @@ def kill_in_its_midst(seconds: float, arguments: list[str]) -> bool:
 
 def test_twenty_kills_at_random_moments_leave_the_uninterrupted_result(script: Path) -> None:
     subprocess.run(command(script, "whole", 0.0), check=True, capture_output=True)
-    moments = random.Random(0)
-    in_its_midst = [kill_in_its_midst(moments.uniform(0, 0.3), command(script, "cut", 0.01)) for _ in range(KILLS)]
-    assert sum(in_its_midst) >= KILLS - 2, "the run must be slow enough to be killed in its midst"
+    moments, killed = random.Random(0), 0
+    for _ in range(10 * KILLS):
+        if kill_in_its_midst(moments.uniform(0, 0.3), command(script, "cut", 0.01)):
+            killed += 1
+        else:  # on a busy machine the moment came too late; from the beginning, then
+            shutil.rmtree(script.parent / "cut")
+        if killed == KILLS:
+            break
+    assert killed == KILLS, "the run must be slow enough to be killed in its midst"
     subprocess.run(command(script, "cut", 0.0), check=True, capture_output=True)
     assert shards(script.parent / "cut") == shards(script.parent / "whole")
     assert list((script.parent / "cut").rglob("*.tmp")) == []

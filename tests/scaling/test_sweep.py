@@ -1,9 +1,7 @@
 """Small models, a few dozen steps: the sweep itself, and what survives a kill."""
 
 import json
-import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -96,10 +94,10 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_losses(token_folders, tmp_p
         f"Sweep(*{token_folders!r}, {settings}).run({str(tmp_path)!r}, machine=Machine(threads=1, device='cpu'))\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not list(tmp_path.glob("runs/*/*/row.json")) and child.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     assert list(tmp_path.glob("runs/*/*/row.json"))
     sweep(token_folders, models=MODELS[2:]).run(tmp_path, machine=MACHINE)
