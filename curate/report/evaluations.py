@@ -83,12 +83,14 @@ def _one(evaluation: Evaluation) -> str:
 def _of(model: Mapping[str, Any]) -> str:
     """Say which model was measured."""
     if not model:
-        return "Of which model it is, this evaluation does not say; `curate evaluate` now records it."
+        return (
+            "This evaluation does not say which model it is of: it is older than the record that curate evaluate keeps."
+        )
     said = [f"{model['path']}"]
     if model.get("step") is not None:
         said.append(f"step {model['step']:,}")
     if model.get("digest"):
-        said.append(f"weights sha256 {model['digest'][:16]}…")
+        said.append(f"weights sha256 {model['digest'][:16]}")
     if model.get("revision"):
         said.append(f"revision {model['revision'][:12]} of the hub")
     return f"Model: {', '.join(said)}."

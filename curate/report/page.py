@@ -21,6 +21,7 @@ from curate.report.view import View
 # Nothing may be loaded and nothing run, even if a document should find a way past the escaping.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
+MEASURED = "What was trained and measured here. Every number is read from the files that the runs left."
 ABOUT = "What a run of curate did to its documents, and why. Every number is read from receipts and columns."
 
 
@@ -28,7 +29,7 @@ def page(view: View) -> str:
     """Return the whole page about a run."""
     funnel = steps.gather(view)
     shown = {title: body for title, body in sections(view, funnel).items() if body}
-    return _document(view.name, steps.overview(funnel), shown)
+    return _document(view.name, ABOUT if view.parts else MEASURED, steps.overview(funnel), shown)
 
 
 def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
@@ -58,7 +59,7 @@ def sections(view: View, funnel: steps.Steps) -> dict[str, str]:
     }
 
 
-def _document(name: str, overview: str, shown: dict[str, str]) -> str:
+def _document(name: str, about: str, overview: str, shown: dict[str, str]) -> str:
     links = "".join(f'<li><a href="#{title.lower()}">{title}</a></li>' for title in shown)
     body = "".join(
         f'<section id="{title.lower()}" aria-labelledby="{title.lower()}-title">'
@@ -71,7 +72,7 @@ def _document(name: str, overview: str, shown: dict[str, str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{safe(name)}: curate report</title><link rel="icon" href="data:,"><style>{STYLE}</style></head>'
         '<body><a class="skip" href="#content">Skip to the content</a><div class="sheet">'
-        f"<header><h1>{safe(name)}</h1><p>{ABOUT}</p>{overview}</header>"
+        f"<header><h1>{safe(name)}</h1><p>{about}</p>{overview}</header>"
         f'<div class="columns"><nav aria-label="Contents"><ul>{links}</ul></nav>'
         f'<main id="content" tabindex="-1">{body}</main></div>'
         "<footer>Written by curate report. This page loads nothing and runs no script.</footer></div></body></html>\n"

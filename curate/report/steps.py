@@ -47,7 +47,7 @@ def overview(steps: Steps) -> str:
             (f"{name}documents kept", count(last.documents), share(last.documents, first.documents) + " of them")
         )
         facts.append((f"{name}text kept", f"{megabytes(last.text_bytes)} MB", f"{last.corpus}"))
-    return tiles(facts)
+    return tiles(facts) if facts else ""
 
 
 def section(steps: Steps) -> str:
@@ -59,15 +59,15 @@ def section(steps: Steps) -> str:
             (
                 f"{safe(stage_of(line.step))}<br><span class='step'>{safe(line.corpus)}</span>",
                 count(line.documents),
+                bar(line.documents / top, (earlier - line.documents) / top),  # where a phone still shows it
                 share(line.documents, top),
                 f"-{count(earlier - line.documents)}" if earlier > line.documents else "",
                 megabytes(line.text_bytes),
-                bar(line.documents / top, (earlier - line.documents) / top),
             )
             for line, earlier in zip(lines, before, strict=False)
         ]
-        head = ("after", "#documents", "#of the input", "#left here", "#MB of text", "")
-        body += (heading(family) if family else "") + table(head, rows, title=f"Funnel {family}".strip(), raw=(0, 5))
+        head = ("after", "#documents", "", "#of the input", "#left here", "#MB of text")
+        body += (heading(family) if family else "") + table(head, rows, title=f"Funnel {family}".strip(), raw=(0, 2))
     return body + _replaced(steps) + _unread(steps)
 
 
@@ -94,7 +94,7 @@ def _copies(settings: str) -> str:
 
 def _first(settings: list[str]) -> str:
     """Return as many whole settings as there is room for, at least one."""
-    shown = short(settings[0], WIDTH)
+    shown = short(re.sub(r"^\w+='([^']*)'$", r"\1", settings[0]), WIDTH)  # the name that a stage is given
     for more in settings[1:]:
         if len(shown) + len(more) + 4 > WIDTH:
             return f"{shown}, …"

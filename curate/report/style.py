@@ -130,7 +130,9 @@ footer {{ color: var(--soft); font-size: .88rem; border-top: 1px solid var(--lin
   section {{ padding-top: 1.8rem; }}
   table {{ font-size: .86rem; }}
   .source {{ display: none; }}
-  .wide tbody th, .wide thead th:first-child {{ position: sticky; left: 0; background: var(--page); max-width: 10rem; }}
+  .wide tbody th, .wide thead th:first-child {{ position: sticky; left: 0; background: var(--page);
+    max-width: 8.8rem; }}
+  .bar {{ min-width: 4.6rem; }}
   .tiles {{ gap: .6rem; }} .tiles div {{ padding: .7rem .8rem; }} .tiles dd {{ font-size: 1.2rem; }}
 }}
 @media print {{

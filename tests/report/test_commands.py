@@ -1,10 +1,8 @@
 """The commands of a report, pasted into a shell, make the same bytes; what no command runs has none."""
 
 import hashlib
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +25,24 @@ from curate.signals.pii import ReplaceAddresses
 from curate.signals.rules import stages, url_stages
 from curate.signals.secrets import ReplaceSecrets
 from curate.stage import Keep, Measure, Rule, Stage, stage_name
+from tests.here import python
 from tests.report.conftest import LESSON
 
 
 def shards(folder: Path) -> dict[str, str]:
     files = (file for file in folder.rglob("*.parquet") if "_log" not in file.parts)
     return {f"{file.relative_to(folder)}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+# What a shell makes of its lines: it writes the files, and each command's words, which then run here (see tests.here).
+CURATE = r"""curate() { printf '%s\0' "$@" '' >> words; }; """
+
+
+def paste(lines: str, folder: Path) -> None:
+    subprocess.run(["bash", "-e"], input=f"{CURATE}\n{lines}", cwd=folder, text=True, check=True)
+    for words in (folder / "words").read_text().removesuffix("\0\0").split("\0\0"):
+        done = python("-m", "curate.cli", *words.split("\0"), cwd=folder)
+        assert done.returncode == 0, done.stderr
 
 
 def test_pasted_into_a_shell_they_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +75,7 @@ def test_pasted_into_a_shell_they_make_the_same_bytes(tmp_path: Path, monkeypatc
     pasted = "\n".join(one for one in told if one).replace("INPUT", "'in put'")
     shutil.move("a run", "before")
     shutil.copytree("before/2-own", "a run/2-own")
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-e"], input=pasted, env=os.environ | {"PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    paste(pasted, tmp_path)
     assert shards(Path("a run")) == before
     assert len(before) == 7
 

@@ -11,7 +11,7 @@ def test_an_evaluation_is_told_by_the_model_that_it_measured(tmp_path: Path) -> 
     trainings(tmp_path)
     (found,) = gather(tmp_path)
     assert [(one.task, one.measure, one.value) for one in found.measured] == [("arc_easy", "acc", 0.5)]
-    assert f"Model: runs/anneal/hf, step 1,000, weights sha256 {'9c1f' * 4}…." in section([found])
+    assert f"Model: runs/anneal/hf, step 1,000, weights sha256 {'9c1f' * 4}." in section([found])
 
 
 def test_an_evaluation_that_names_no_model_says_so(tmp_path: Path) -> None:
