@@ -61,8 +61,9 @@ def evaluate(
     texts = {name: read_texts(path, limit) for name, path in map(named_path, text)}
     asked = {"suites": files, "tasks": named, "data": data, "texts": texts, "limit": most, "shots": shots}
     how = {"samples": samples, "dtype": dtype, "device": device, "unsafe_sandbox": unsafe_sandbox, "out": out}
-    how |= {"allow_missing": allow_missing, "ray": ray, "workers": workers, "num_gpus": num_gpus}
-    print(format_results(measure(model, **asked, **how)))  # type: ignore[arg-type]
+    how["allow_missing"] = allow_missing
+    engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus}
+    print(format_results(measure(model, **asked, **how, **engine)))  # type: ignore[arg-type]
     if against is not None:
         print(f"\nfirst: {against}; second: {model}\n{format_comparison(compare(against, out or model))}")
 
