@@ -1,6 +1,6 @@
 """Jobs on a cluster: head, worker and job as docker/compose.yaml says, and `ray job submit` of a working tree.
 
-They are started on this machine's free ports in place of the containers' own, once for all tests of this file.
+They are started on this machine's free ports in place of the containers' own.
 """
 
 import http.client
@@ -150,7 +150,7 @@ def test_the_workers_alone_have_processors_for_splits(cluster: Cluster) -> None:
 
 
 def test_the_dashboard_takes_no_job_without_the_token(cluster: Cluster) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", cluster.dashboard, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.dashboard, timeout=60)
     connection.request("POST", "/api/jobs/", body=json.dumps({"entrypoint": "true"}))
     assert connection.getresponse().status == 401
     connection.close()
@@ -171,16 +171,36 @@ def test_the_demo_service_submits_a_job_that_finds_the_pipeline(cluster: Cluster
     assert "Curate pages and code into a corpus" in done.stdout
 
 
-def test_a_submitted_job_brings_its_files_runs_on_the_workers_and_says_how_far_it_is(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+# --- a working tree --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Iterator[Cluster]:
+    """One node for all: two nodes of one machine unpack what a job brings into the same folder, one over the other."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment["PATH"] = f"{BIN}:{os.environ['PATH']}"  # the job's `python`
+    up = Cluster(free_port(), free_port(), free_port(), 0, environment)
+    log = tmp_path / "head.log"
+    command = up.command([*COMPOSE["services"]["head"]["command"], "--num-cpus=2"])
+    with log.open("w") as out:
+        node = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+    try:
+        wait_until_healthy(node, log, up.head_agent, up.dashboard)
+        yield up
+    finally:
+        node.terminate()  # it ends what it started
+        node.wait(60)
+
+
+def test_a_submitted_job_brings_its_files_and_says_how_far_it_is(head: Cluster, tmp_path: Path) -> None:
     pages = [*project_pages(), *topic_pages()]
     (tmp_path / "crawl").mkdir()
     for part in range(3):
         write_warc(tmp_path / f"crawl/part-{part}.warc.gz", pages[part::3])
     submit = ["ray", "job", "submit", "--address=http://head:8265", "--working-dir", str(ROOT), "--"]
     places = ["--input", f"{tmp_path}/crawl", "--output", f"{tmp_path}/edu"]
-    done = cluster.run([*submit, "python", "pipelines/fineweb_edu.py", *places, "--threshold", "1"])
+    done = head.run([*submit, "python", "pipelines/fineweb_edu.py", *places, "--threshold", "1"])
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "succeeded" in done.stdout + done.stderr
     assert f"{tmp_path}/edu/1-clean: 3/3 splits, " in done.stdout + done.stderr, "the job's log says how far it is"
