@@ -95,11 +95,16 @@ def fineweb_edu(
     if teacher is not None:
         asked = open_teacher(teacher, model=model)
         graded = annotate(
-            Corpus(f"{output}/1-clean"), f"{labels}/grades", rubric=web_edu.RUBRIC, teacher=asked, n=num_labels
+            Corpus(f"{output}/1-clean"),
+            f"{labels}/grades",
+            rubric=web_edu.RUBRIC,
+            teacher=asked,
+            n=num_labels,
+            **engine,
         )
         print(graded)
         classifier = f"{labels}/classifier"
-        print(fit(str(Path(labels, "grades")), classifier))
+        print(fit(str(Path(labels, "grades")), classifier, num_gpus=num_gpus, **engine))
     certificate, scoring, cut = score_and_cut(classifier, threshold, recall)
     run(scoring, Corpus(f"{output}/1-clean"), f"{output}/2-scored", num_gpus=num_gpus, **engine)
     show_drift([classifier], f"{output}/2-scored")

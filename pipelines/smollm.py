@@ -181,7 +181,8 @@ def smollm(
     )  # fmt: skip
     documents = {name: texts_of(path) for name, path in texts.items() if not is_tokens(path)}
     if documents:
-        print(format_results(evaluate(str(final.model), suites=[], texts=documents, out=f"{out}/evaluation")))
+        results = evaluate(str(final.model), texts=documents, out=f"{out}/evaluation", ray="none")  # where the model is
+        print(format_results(results))
     print(f"{final.num_parameters:,} parameters, loss {final.loss:.3f}: {final.model}")
 
 
