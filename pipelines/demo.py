@@ -42,7 +42,7 @@ from curate.train.loop import anneal, pretrain
 from pipelines.bare_machine import gather
 
 NUM_MODULES, NUM_FILES = 2000, 1500  # pages and files gathered on a bare machine
-NUM_GRADED = 24  # documents for the local teacher, two seconds each
+NUM_GRADED = 24  # by the local teacher
 THRESHOLD = 2  # a bare machine holds references and READMEs more than lessons; FineWeb-Edu's 3 leaves too few to see
 HELD_OUT = 0.08  # share of clean documents that no model trains on
 VOCAB, SEQ_LEN, BATCH_TOKENS = 4096, 256, 4096
@@ -55,6 +55,7 @@ def demo(
     code: str | None = None,
     out: Annotated[str, Parameter(name=["--out", "-o"])] = "runs/demo",
     threshold: int = THRESHOLD,
+    num_graded: int = NUM_GRADED,
     num_tokens: int = TRAIN_TOKENS,
     ray: str | None = None,
     workers: int | None = None,
@@ -66,6 +67,7 @@ def demo(
         code: folder, JSONL or Parquet of source code; by default, this machine's Python files.
         out: folder for everything.
         threshold: keep documents scored at least this, 0 to 5.
+        num_graded: pages for the local teacher, two seconds each.
         num_tokens: to train on; a quarter as many again are for the annealing, a fifth of all as in SmolLM.
         ray: none (this process), local, auto or ADDRESS.
         workers: splits at a time; needs --ray.
@@ -81,8 +83,8 @@ def demo(
         measure = Measure((*SIGNALS["stack"], Python()))
         keep = Keep((*RULE_SETS["stack"], *PYTHON_RULES))
         run((measure, keep), open_source(str(files)), f"{out}/code/1-clean", keep_text=True, **engine)
-    with step(f"a local teacher grades {NUM_GRADED} pages"):
-        graded = grade(Corpus(f"{out}/web/1-clean"), f"{out}/labels")
+    with step(f"a local teacher grades {num_graded} pages"):
+        graded = grade(Corpus(f"{out}/web/1-clean"), f"{out}/labels", num_graded, engine)
     with step("web: score, one copy of each, threshold"):
         best_copies("web", out, score_stage("web_edu"), threshold, engine)
     with step("code: score, one copy of each, threshold"):
@@ -116,9 +118,9 @@ def best_copies(kind: str, out: str, score: Score, threshold: int, engine: dict[
     run((Keep((at_threshold(threshold),)),), Corpus(f"{out}/{kind}/3-unique"), f"{out}/{kind}/4-edu", **engine)
 
 
-def grade(clean: Source, out: str) -> str:
+def grade(clean: Source, out: str, count: int, engine: dict[str, object]) -> str:
     """Let the local teacher grade a sample, and say how far it agrees with the classifier that ships."""
-    labels = annotate(clean, out, rubric=web_edu.RUBRIC, teacher=LocalTeacher(), n=NUM_GRADED)
+    labels = annotate(clean, out, rubric=web_edu.RUBRIC, teacher=LocalTeacher(), n=count, **engine)  # type: ignore[arg-type]
     table = labels.corpus.table()
     teacher = np.array(table["score"].to_pylist(), dtype=np.float64)
     batch = table.select([ID, TEXT]).combine_chunks().to_batches()[0]
@@ -149,7 +151,7 @@ def tokens(out: str, engine: dict[str, object]) -> tuple[dict[str, float], dict[
 
 def conclude(out: str, threshold: int, graded: str, results: str, model: str, page: str) -> None:
     print_funnel(out)
-    print(f"\nlocal teacher (135M) against the shipped classifier on {NUM_GRADED} pages: {graded}")
+    print(f"\nlocal teacher (135M) against the shipped classifier: {graded}")
     print(f"\n{results}\n")
     print(f"corpus   {out}/web/4-edu and {out}/code/4-edu (Parquet)\nmodel    {model}\nreport   {page}")
     print(

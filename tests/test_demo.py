@@ -13,7 +13,7 @@ from tests.here import ROOT, python
 
 def options(folder: Path) -> list[object]:
     web, code = gather(folder / "input", num_modules=150, num_files=80)
-    return ["--web", web, "--code", code, "-o", folder, "--num-tokens", "20480"]
+    return ["--web", web, "--code", code, "-o", folder, "--num-graded", "6", "--num-tokens", "20480"]
 
 
 @pytest.fixture(scope="module")
