@@ -77,6 +77,7 @@ class Nodes:
         self.environment = ours | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"} | BUSY | (settings or {})
         self.nodes: list[psutil.Process] = []  # the raylets, without the head's
         self.seen: set[psutil.Process] = set()
+        self.beside: dict[psutil.Process, list[psutil.Process]] = {}  # raylet -> what `ray start` starts beside it
 
     def __enter__(self) -> "Nodes":
         self.address = f"127.0.0.1:{free_port()}"
@@ -124,13 +125,14 @@ class Nodes:
 
     def _start(self, options: list[str], environment: dict[str, str]) -> psutil.Process:
         """Start one node (two at the same time may take the same socket), and return its raylet when it has joined."""
-        before = {raylet.pid for raylet in self.raylets()}
+        before = set(self.all_processes())
         command = [RAY, "start", *options, f"--num-cpus={self.cpus}", "--disable-usage-stats"]
         command += [f"--object-store-memory={STORE_BYTES}", "--min-worker-port=0", "--max-worker-port=0"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-        started = [raylet for raylet in self.raylets() if raylet.pid not in before]
+        started = [raylet for raylet in self.raylets() if raylet not in before]
         if done.returncode or len(started) != 1:
             raise RuntimeError(f"a node did not start: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        self.beside[started[0]] = [p for p in self.all_processes() if p not in before and is_log_monitor(p)]
         return started[0]
 
     def raylets(self) -> list[psutil.Process]:
@@ -147,9 +149,13 @@ class Nodes:
         """Those workers that are at a task of ours: Ray names a process after what it does."""
         return [process for process in self.workers(node) if process_name(process).startswith("ray::_call")]
 
+    def processes(self, node: psutil.Process) -> list[psutil.Process]:
+        """All of a node: its raylet, with workers and agents, and what runs beside it."""
+        return [node, *children(node), *self.beside[node]]
+
     def kill(self, node: psutil.Process) -> None:
         """Let a node die at once with all its processes, as a machine does that loses its power."""
-        doomed = [node, *children(node)]
+        doomed = self.processes(node)
         self.seen |= set(doomed)
         for process in doomed:
             send(process, signal.SIGKILL)
@@ -157,14 +163,15 @@ class Nodes:
         self.nodes.remove(node)
 
     def kill_raylet(self, node: psutil.Process) -> None:
-        """Kill a node's raylet alone; its workers notice by themselves."""
+        """Kill a node's raylet; its workers notice by themselves, its log monitor never would."""
         self.seen |= set(children(node))
-        send(node, signal.SIGKILL)
+        for process in (node, *self.beside[node]):
+            send(process, signal.SIGKILL)
         self.nodes.remove(node)
 
     def freeze(self, node: psutil.Process) -> list[psutil.Process]:
         """Stop a node with all its processes; `thaw` lets them go on."""
-        stopped = [node, *children(node)]
+        stopped = self.processes(node)
         for process in stopped:
             send(process, signal.SIGSTOP)
         return stopped
@@ -209,6 +216,14 @@ def process_name(process: psutil.Process) -> str:
         return Path((process.cmdline() or [""])[0].split(" ")[0]).name
     except psutil.Error:
         return ""
+
+
+def is_log_monitor(process: psutil.Process) -> bool:
+    """Tell whether this is what sends a node's logs on; each takes three hundredths of a core."""
+    try:
+        return any(part.endswith("log_monitor.py") for part in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def polled(seconds: float = PATIENCE_S, every_s: float = 0.02) -> Iterator[None]:
