@@ -26,7 +26,19 @@ from numpy.typing import NDArray
 
 from curate.corpus import open_parquet
 from curate.dedup.layout import Layout
-from curate.dedup.shuffle import column, cut, exists, fixed, gather, load, read_part, read_rows, scatter, scatter_pieces
+from curate.dedup.shuffle import (
+    column,
+    cut,
+    exists,
+    fixed,
+    gather,
+    load,
+    naming,
+    read_part,
+    read_rows,
+    scatter,
+    scatter_pieces,
+)
 from curate.dedup.words import GAMMA
 
 NEAR, EXACT, URL_KIND = "near", "exact", "url"
@@ -122,7 +134,7 @@ def _old(layout: Layout, kind: str, part: int, wanted: NDArray[np.uint64]) -> pa
     width = 2**64 // layout.num_ranges
     for layer in layout.layers:
         for path in entry_files(layer, kind, part * width, (part + 1) * width - 1):
-            with open_parquet(path) as file:
+            with naming(path), open_parquet(path) as file:
                 groups = [g for g in range(file.num_row_groups) if _overlaps(file, g, low, high)]
                 for first in range(0, len(groups), GROUPS_AT_ONCE):
                     table = file.read_row_groups(groups[first : first + GROUPS_AT_ONCE])

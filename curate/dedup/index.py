@@ -42,7 +42,7 @@ from curate.corpus import Corpus, ShardWriter, open_parquet, read_receipt
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.passes import digest
-from curate.dedup.shuffle import column, exists, put, read_rows
+from curate.dedup.shuffle import column, exists, naming, put, read_rows
 from curate.document import ID
 from curate.storage import is_remote
 
@@ -88,7 +88,7 @@ class Index:
         start = num_new
         for folder in self.folders():
             for file in _files(f"{folder}/documents"):
-                with open_parquet(file) as opened:
+                with naming(file), open_parquet(file) as opened:
                     size = opened.metadata.num_rows
                 if size:
                     yield Block((file,), (size,), start, old=True)
@@ -134,7 +134,7 @@ def _settings(settings: MinHash, by_url: bool) -> dict[str, Any]:
 
 def read_sets(file: str, rows: NDArray[np.int64]) -> Iterator[Sets]:
     """Read the shingle sets of some rows (ascending) of a file of documents, row group by row group."""
-    with open_parquet(file) as opened:
+    with naming(file), open_parquet(file) as opened:
         first = 0
         for group in range(opened.num_row_groups):
             size = opened.metadata.row_group(group).num_rows

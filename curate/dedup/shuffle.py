@@ -18,7 +18,8 @@ import posixpath
 import struct
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -57,7 +58,7 @@ def read_rows(path: str, columns: Sequence[str], *, most: int | None = None) -> 
     """Read some columns of a Parquet file anywhere: all rows, or some number from the first on."""
     if path.startswith(HELD):
         return _held_rows[path].select(columns).slice(0, most)
-    with open_parquet(path) as file:
+    with naming(path), open_parquet(path) as file:
         if most is None:
             return file.read(columns=list(columns))
         first = next(file.iter_batches(most, columns=list(columns)), None)
@@ -134,9 +135,28 @@ def _range(path: str, file: Any, start: int, size: int, checksum: int | None = N
 
 
 def damaged(path: str) -> ValueError:
-    """Return the error of a scratch file that is not as it was written: a disk or a power cut has spoiled it."""
-    work = path[: path.index(f"/{WORK}/") + len(WORK) + 1] if f"/{WORK}/" in path else posixpath.dirname(path)
-    return ValueError(f"{path} is damaged, a file of scratch; delete the folder {work} and run the same again")
+    """Return the error of a file that is not as it was written: a disk or a power cut has spoiled it."""
+    if f"/{WORK}/" in path:
+        work = path[: path.index(f"/{WORK}/") + len(WORK) + 1]
+        return ValueError(f"{path} is damaged, a file of scratch; delete the folder {work} and run the same again")
+    return ValueError(
+        f"{path} is damaged, a file of an index; put a copy of it back, or make a new index of the same corpora in turn"
+    )
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Say which file is damaged where Arrow only says how.
+
+    Raises:
+        ValueError: what is read in the block from `path`, and nothing else, is no Parquet or fails its checksums.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if isinstance(error, ConnectionError) or getattr(error, "errno", None) is not None:
+            raise  # the store's or the system's own
+        raise damaged(path) from error
 
 
 def _open(path: str) -> Any:

@@ -8,9 +8,10 @@ say what their template says. Trafilatura removes repeated segments within a pag
 pages before as well, which makes a text depend on what its worker happened to read earlier.
 
 A page must not stop a run. One that is over `max_html_bytes`, raises, or takes over `timeout_s` is marked in
-`quarantined`. The clock is a signal: it runs only in the main thread (where the runner and Ray tasks work) and stops
-only Python code. Resiliparse is compiled, and its time grows with the square of the nesting (16,000 nested <div> take
-10 s), so pages nested over `MAX_DEPTH` are refused as well.
+`quarantined`. The seconds are the processor's, so a machine that is busy, or frozen for a while, keeps what an idle one
+keeps. The clock is a signal: it runs only in the main thread (where the runner and Ray tasks work) and stops only
+Python code. Resiliparse is compiled, and its time grows with the square of the nesting (16,000 nested <div> take 10 s),
+so pages nested over `MAX_DEPTH` are refused as well.
 """
 
 import signal
@@ -41,7 +42,7 @@ class Extract:
 
     Attributes:
         max_html_bytes: Common Crawl cuts pages at 5 MiB.
-        timeout_s: seconds for one page.
+        timeout_s: seconds of processor time for one page.
     """
 
     extractor: Literal["resiliparse", "trafilatura"] = "resiliparse"
@@ -75,7 +76,7 @@ class Extract:
             with deadline(self.timeout_s):
                 return EXTRACTORS[self.extractor](decode(html)), None
         except OutOfTimeError:
-            return None, f"extraction timed out: {self.extractor}, over {self.timeout_s:g} s"
+            return None, f"extraction timed out: {self.extractor}, over {self.timeout_s:g} s of processor time"
         except MemoryError:
             raise  # the machine's fault, not the page's
         except Exception as error:  # noqa: BLE001  whatever a page does to an extractor, the run goes on
@@ -127,17 +128,17 @@ class OutOfTimeError(BaseException):
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise OutOfTimeError in the block after `seconds`; do nothing outside the main thread."""
+    """Raise OutOfTimeError in the block after `seconds` of processor time; do nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGALRM, _out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again, should a destructor swallow the first
+    previous = signal.signal(signal.SIGVTALRM, _out_of_time)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)  # again, should a destructor swallow the first
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
 
 
 def _out_of_time(number: int, frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.dedup.shuffle import gather, load, read_part, save, scatter, scatter_pieces
+from curate.dedup.shuffle import gather, load, read_part, read_rows, save, scatter, scatter_pieces, write_rows
 
 
 def batch(*numbers: int) -> pa.RecordBatch:
@@ -50,3 +50,29 @@ def test_a_file_cut_short_or_with_a_flipped_bit_is_an_error_that_says_what_to_de
             read()
     Path(path).write_bytes(before)
     assert read() == whole
+
+
+@pytest.mark.parametrize(
+    ("folder", "what_to_do"),
+    [
+        ("out/_work/0f/signed", "delete the folder .*out/_work and run the same again"),
+        ("index/1e/documents", "put a copy"),
+    ],
+)
+@pytest.mark.parametrize("spoiled", ["a page", "the end"])
+def test_a_damaged_parquet_file_is_named_with_what_to_do(
+    tmp_path: Path, folder: str, what_to_do: str, spoiled: str
+) -> None:
+    schema = pa.schema([("id", pa.string())])
+    write_rows(str(tmp_path / folder), "00000", schema, [pa.record_batch({"id": list(map(str, range(1000)))})])
+    path = tmp_path / folder / "00000.parquet"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 8
+    path.write_bytes(data if spoiled == "a page" else data[:-9])
+    with pytest.raises(ValueError, match=f"^{path} is damaged, .*{what_to_do}"):
+        read_rows(str(path), ["id"])
+
+
+def test_a_file_that_is_gone_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_rows(str(tmp_path / "index/documents/00000.parquet"), ["id"])

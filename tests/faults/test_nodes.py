@@ -4,6 +4,7 @@ A stage holds every split up until a file appears, so that what dies dies in the
 the machine is.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -74,10 +75,17 @@ class Job:
             assert undisturbed.wait(300) == 0, self.said()
         (folder / "held").mkdir()
 
-    def start(self, out: str, gate: str, ray: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    @contextlib.contextmanager
+    def start(self, out: str, gate: str, ray: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the script; it ends with this block, however that ends."""
         names = [f"{self.folder}/{name}" for name in ("job.py", "in", out, gate)]
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen([sys.executable, *names, ray], stdout=log, stderr=log, env=environment)
+            driver = subprocess.Popen([sys.executable, *names, ray], stdout=log, stderr=log, env=environment)
+        try:
+            yield driver
+        finally:
+            driver.kill()
+            driver.wait()
 
     def at_work(self) -> set[int]:
         """The processes that are held up in the midst of a split."""
@@ -109,9 +117,8 @@ def test_a_node_killed_in_the_midst_of_a_split_and_another_whose_clock_is_an_hou
         assert struck, job.said()
         cluster.kill(struck[0])
         cluster.add({"LD_PRELOAD": str(skew), "CLOCK_SKEW_S": "3600"})
-        before = job.at_work()
         for _ in polled():  # a worker of the new node is in the midst of a split, too
-            if {p.pid for p in children(cluster.nodes[-1])} & (job.at_work() - before) or driver.poll() is not None:
+            if {p.pid for p in children(cluster.nodes[-1])} & job.at_work() or driver.poll() is not None:
                 break
         job.go()
         assert driver.wait(300) == 0, job.said()

@@ -78,26 +78,38 @@ def test_many_line_breaks_are_not_deep() -> None:
 def test_a_slow_page_is_quarantined_with_the_time_it_had() -> None:  # swallow the clock's first stroke; the next counts
     page = PAGE.format(f"</p><p>{SENTENCE}" * 3000).encode()
     result = Extract(extractor="trafilatura", timeout_s=0.01)(batch(page))
-    assert result["quarantined"].to_pylist() == ["extraction timed out: trafilatura, over 0.01 s"]
+    assert result["quarantined"].to_pylist() == ["extraction timed out: trafilatura, over 0.01 s of processor time"]
 
 
 def test_the_clock_runs_in_the_main_thread_only_and_stops_with_its_block() -> None:
     with pytest.raises(OutOfTimeError), deadline(0.01):
-        time.sleep(10)
+        work(60)
     with deadline(0.01):
         pass
-    time.sleep(0.03)  # a clock left running would raise here
+    work(0.05)  # a clock left running would raise here
     done = []
 
     def elsewhere() -> None:
         with deadline(0.001):
-            time.sleep(0.01)
+            work(0.05)
             done.append(True)
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_a_machine_that_stands_still_costs_no_page() -> None:
+    with deadline(0.2):
+        time.sleep(0.5)  # as a frozen process, or one of many that wait for a processor
+
+
+def work(seconds: float) -> None:
+    """Keep a processor busy."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        sum(range(1000))
 
 
 def test_a_record_marked_before_keeps_its_reason() -> None:
