@@ -143,8 +143,7 @@ class Corpus:
         """Yield the split's rows in order, in batches bounded in rows and bytes."""
         with open_parquet(split.path) as file:
             groups = list(range(split.start, split.stop))
-            batches = file.iter_batches(batch_rows, row_groups=groups, columns=columns)
-            while (batch := _next(batches, split)) is not None:
+            for batch in file.iter_batches(batch_rows, row_groups=groups, columns=columns):
                 yield from bounded(batch, BATCH_BYTES)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[Batch]:
@@ -382,15 +381,46 @@ def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:
     yield from bounded(batch.slice(half), max_bytes)
 
 
-def _next(batches: Iterator[Batch], split: Split) -> Batch | None:
-    """Return the next batch, None at the end; damage is an error that names the file."""
+@contextmanager
+def _named(path: str, rows: str = "") -> Iterator[None]:
+    """Turn what Arrow says of damaged bytes into an error that names the file; the store's own errors stay."""
     try:
-        return next(batches, None)
+        yield
     except ConnectionError:
         raise
     except (pa.ArrowInvalid, OSError) as error:
-        rows = f"row groups {split.start}-{split.stop}"
-        raise ValueError(f"{split.path}, {rows}, is damaged ({error}); fetch or make it again") from error
+        raise ValueError(f"{path}{rows} is damaged ({error}); fetch or make it again") from error
+
+
+class _ParquetFile(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+    """A Parquet file whose damage is told with its name."""
+
+    path = ""
+
+    def read(self, *args: Any, **options: Any) -> pa.Table:
+        with _named(self.path):
+            return super().read(*args, **options)
+
+    def read_row_group(self, i: int, *args: Any, **options: Any) -> pa.Table:
+        with _named(self.path, f", row group {i},"):
+            return super().read_row_group(i, *args, **options)
+
+    def read_row_groups(self, row_groups: Sequence[int], *args: Any, **options: Any) -> pa.Table:
+        with _named(self.path, _of(row_groups)):
+            return super().read_row_groups(row_groups, *args, **options)
+
+    def iter_batches(self, *args: Any, row_groups: Sequence[int] | None = None, **options: Any) -> Iterator[Batch]:
+        batches = super().iter_batches(*args, row_groups=row_groups, **options)
+        while True:
+            with _named(self.path, _of(row_groups)):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+
+def _of(row_groups: Sequence[int] | None) -> str:
+    return f", row groups {row_groups[0]}-{row_groups[-1] + 1}," if row_groups else ""
 
 
 class open_parquet:  # noqa: N801  reads like open()
@@ -408,13 +438,15 @@ class open_parquet:  # noqa: N801  reads like open()
         try:
             # Elsewhere than on this machine one large read of a row group is worth its memory.
             options = {"pre_buffer": True} if is_remote(fs) else LOCAL_READ
-            return pq.ParquetFile(self.file, page_checksum_verification=True, **options)
+            found = _ParquetFile(self.file, page_checksum_verification=True, **options)
         except ConnectionError:
             self.file.close()
             raise
         except (pa.ArrowInvalid, OSError) as error:
             self.file.close()
             raise ValueError(f"{self.path} is not a readable Parquet file ({error}); fetch or make it again") from error
+        found.path = self.path
+        return found
 
     def __exit__(self, *_: object) -> None:
         self.file.close()

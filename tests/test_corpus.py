@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -5,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.corpus import Corpus, ShardWriter, bounded, limited, read_receipt, write_corpus
+from curate.corpus import Corpus, ShardWriter, bounded, limited, open_parquet, read_receipt, write_corpus
 
 
 def test_a_corpus_reads_back_what_was_written(tmp_path: Path, pages: pa.Table) -> None:
@@ -78,3 +79,20 @@ def test_bad_input_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "page.parquet").write_bytes(b"<html>not Parquet</html>")
     with pytest.raises(ValueError, match=r"page\.parquet is not a readable Parquet file"):
         Corpus(tmp_path).splits()
+
+
+def test_whatever_is_read_of_a_damaged_file_names_it(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "in", [pa.record_batch({"text": [f"{n} words" for n in range(1000)]})])
+    (path,) = corpus.files
+    data = bytearray(Path(path).read_bytes())
+    data[100] ^= 8
+    Path(path).write_bytes(data)
+    readings: list[tuple[str, Callable[[pq.ParquetFile], object]]] = [
+        ("", lambda file: file.read()),
+        (", row group 0,", lambda file: file.read_row_group(0)),
+        (", row groups 0-1,", lambda file: file.read_row_groups([0], columns=["text"])),
+        (", row groups 0-1,", lambda file: list(file.iter_batches(100, row_groups=[0]))),
+    ]
+    for where, reading in readings:
+        with open_parquet(path) as file, pytest.raises(ValueError, match=f"^{path}{where} is damaged .*again$"):
+            reading(file)
