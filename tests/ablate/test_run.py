@@ -97,7 +97,7 @@ def test_the_report_shows_the_verdict_first(finished, tmp_path):
     page = report(f"{finished[1]}", f"{tmp_path}/report.html").read_text()
     assert page.index('<section id="ablation"') < page.index('<section id="funnel"')
     assert "noise against good" in page
-    assert "Bits per byte of held-out text while training" in page
+    assert "Held-out text while training" in page
     assert page.count("<polygon") == 2, "a band for each arm"
 
 
