@@ -9,6 +9,7 @@ import pytest
 from curate.corpus import Corpus
 from pipelines.bare_machine import gather
 from tests.here import ROOT, python
+from tests.report.browser import Browser, chromium
 
 
 def options(folder: Path) -> list[object]:
@@ -31,6 +32,22 @@ def test_it_ends_with_the_funnel_the_places_and_an_honest_sentence(demo: Path) -
     for word in ("after", "documents", "web/4-edu", "code/4-edu", "local teacher", "bits_per_byte", "report.html"):
         assert word in printed
     assert "cannot show that documents scored 2 or more make a better one" in printed
+
+
+@pytest.mark.skipif(chromium() is None, reason="no Chromium is on the path (Debian: apt install chromium)")
+def test_its_report_opens_in_a_browser_on_a_desk_and_on_a_phone(demo: Path) -> None:
+    page = demo / "report.html"
+    with Browser() as browser:
+        for width, dark in ((1280, False), (360, True)):
+            browser.open(page, width=width, dark=dark)
+            shown = browser.ask("[...document.querySelectorAll('main section')].map(e => e.id)")
+            assert {"funnel", "rules", "scores", "documents", "mix", "training", "evaluation", "reproduce"} <= set(
+                shown
+            )
+            assert browser.ask("document.querySelectorAll('figure svg').length") >= 3
+            assert browser.ask("document.documentElement.scrollWidth") == width
+        assert browser.said == []
+        assert set(browser.requests) == {page.absolute().as_uri()}
 
 
 def test_every_document_of_the_corpus_is_at_the_threshold(demo: Path) -> None:
