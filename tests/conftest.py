@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+# A busy machine is no failure, and everyone sees the same examples; `--hypothesis-profile=default` tries others.
+settings.register_profile("anywhere", deadline=None, derandomize=True)
+settings.load_profile("anywhere")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

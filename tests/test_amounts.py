@@ -57,5 +57,7 @@ def read(told: str) -> float:
 @given(st.integers(min_value=1, max_value=10**17))
 def test_a_size_is_right_to_half_of_its_third_digit_and_rounded_up_never_too_small(num_bytes: int) -> None:
     assert read(size(num_bytes)) == pytest.approx(num_bytes, rel=0.005)
-    assert num_bytes <= read(size_up(num_bytes)) * (1 + 1e-12) <= num_bytes * 1.01 + 1e-6
+    allowed = read(size_up(num_bytes))
+    assert num_bytes <= allowed * (1 + 1e-12)
+    assert allowed <= num_bytes * 1.01 * (1 + 1e-12) + 1e-6
     assert re.fullmatch(r"[\d,.]+ (bytes|kB|MB|GB|TB)", size(num_bytes))
