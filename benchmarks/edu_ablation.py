@@ -59,8 +59,9 @@ def main() -> None:
 
 def scored(paths: list[str], out: Path) -> Corpus:
     """Return the distinct documents of some files with their scores."""
-    joined = pa.concat_tables([pq.read_table(path, columns=COLUMNS) for path in paths], promote_options="permissive")
     if not (out / "joined").exists():
+        tables = [pq.read_table(path, columns=COLUMNS) for path in paths]
+        joined = pa.concat_tables(tables, promote_options="permissive")
         write_corpus(out / "joined", joined.to_batches(max_chunksize=500))
     cli.score(f"{out}/joined", out=f"{out}/scored")
     dedup(Corpus(out / "scored"), str(out / "unique"), max_source_loss=1.0)

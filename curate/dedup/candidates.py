@@ -24,7 +24,6 @@ import pyarrow.parquet as pq
 from numba import njit
 from numpy.typing import NDArray
 
-from curate.corpus import open_parquet
 from curate.dedup.layout import Layout
 from curate.dedup.shuffle import (
     column,
@@ -33,7 +32,7 @@ from curate.dedup.shuffle import (
     fixed,
     gather,
     load,
-    naming,
+    opened,
     read_part,
     read_rows,
     scatter,
@@ -134,7 +133,7 @@ def _old(layout: Layout, kind: str, part: int, wanted: NDArray[np.uint64]) -> pa
     width = 2**64 // layout.num_ranges
     for layer in layout.layers:
         for path in entry_files(layer, kind, part * width, (part + 1) * width - 1):
-            with naming(path), open_parquet(path) as file:
+            with opened(path) as file:
                 groups = [g for g in range(file.num_row_groups) if _overlaps(file, g, low, high)]
                 for first in range(0, len(groups), GROUPS_AT_ONCE):
                     table = file.read_row_groups(groups[first : first + GROUPS_AT_ONCE])

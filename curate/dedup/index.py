@@ -38,11 +38,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.corpus import Corpus, ShardWriter, open_parquet, read_receipt
+from curate.corpus import Corpus, ShardWriter, read_receipt
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.passes import digest
-from curate.dedup.shuffle import column, exists, naming, put, read_rows
+from curate.dedup.shuffle import column, exists, opened, put, read_rows
 from curate.document import ID
 from curate.storage import is_remote
 
@@ -88,8 +88,8 @@ class Index:
         start = num_new
         for folder in self.folders():
             for file in _files(f"{folder}/documents"):
-                with naming(file), open_parquet(file) as opened:
-                    size = opened.metadata.num_rows
+                with opened(file) as parquet:
+                    size = parquet.metadata.num_rows
                 if size:
                     yield Block((file,), (size,), start, old=True)
                 start += size
@@ -134,13 +134,13 @@ def _settings(settings: MinHash, by_url: bool) -> dict[str, Any]:
 
 def read_sets(file: str, rows: NDArray[np.int64]) -> Iterator[Sets]:
     """Read the shingle sets of some rows (ascending) of a file of documents, row group by row group."""
-    with naming(file), open_parquet(file) as opened:
+    with opened(file) as parquet:
         first = 0
-        for group in range(opened.num_row_groups):
-            size = opened.metadata.row_group(group).num_rows
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
             inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + size)]
             if len(inside):
-                taken = opened.read_row_group(group, ["shingles"])["shingles"].combine_chunks()
+                taken = parquet.read_row_group(group, ["shingles"])["shingles"].combine_chunks()
                 sets = (taken.chunk(0) if isinstance(taken, pa.ChunkedArray) else taken).take(pa.array(inside - first))
                 yield inside, np.diff(sets.offsets.to_numpy()), sets.values.to_numpy()
             first += size

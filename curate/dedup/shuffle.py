@@ -29,6 +29,7 @@ from zlib import crc32
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from curate.corpus import ShardWriter, open_parquet
@@ -58,7 +59,7 @@ def read_rows(path: str, columns: Sequence[str], *, most: int | None = None) -> 
     """Read some columns of a Parquet file anywhere: all rows, or some number from the first on."""
     if path.startswith(HELD):
         return _held_rows[path].select(columns).slice(0, most)
-    with naming(path), open_parquet(path) as file:
+    with opened(path) as file:
         if most is None:
             return file.read(columns=list(columns))
         first = next(file.iter_batches(most, columns=list(columns)), None)
@@ -145,17 +146,16 @@ def damaged(path: str) -> ValueError:
 
 
 @contextmanager
-def naming(path: str) -> Iterator[None]:
-    """Say which file is damaged where Arrow only says how.
+def opened(path: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file of scratch or of an index.
 
     Raises:
-        ValueError: what is read in the block from `path`, and nothing else, is no Parquet or fails its checksums.
+        ValueError: it is damaged; says what to do about such a file. Any ValueError of the block is taken for that.
     """
     try:
-        yield
-    except (ValueError, OSError) as error:
-        if isinstance(error, ConnectionError) or getattr(error, "errno", None) is not None:
-            raise  # the store's or the system's own
+        with open_parquet(path) as file:
+            yield file
+    except ValueError as error:
         raise damaged(path) from error
 
 

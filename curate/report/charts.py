@@ -42,7 +42,7 @@ def histogram(
         if n
     )
     edges = [low + i * width for i in range(0, len(counts) + 1, ticks)]
-    return _figure(_grid(x, y, edges, _ticks(0, top)) + bars + _cuts(x, cuts), label)
+    return _figure(grid(x, y, edges, _ticks(0, top), x_said=tick, y_said=tick) + bars + _cuts(x, cuts), label)
 
 
 def lines(
@@ -63,7 +63,8 @@ def lines(
     low, high = y_range or _padded(min(ys), max(ys))
     x = _scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     y = _scale(low, high, HEIGHT - BOTTOM, TOP)
-    parts = [_grid(x, y, _ticks(min(xs), max(xs), 6), _ticks(low, high), percent=percent)]
+    y_said = "{:.0%}".format if percent else tick
+    parts = [grid(x, y, _ticks(min(xs), max(xs), 6), _ticks(low, high), x_said=tick, y_said=y_said)]
     for i, line in enumerate(drawn):
         colour = f"var({COLOURS[i % len(COLOURS)]})"
         if line.bands:
@@ -101,11 +102,13 @@ def whiskers(
 def legend(names: Sequence[str]) -> str:
     if len(names) < 2:
         return ""
-    keys = "".join(
-        f'<span><i class="before" style="background:var({COLOURS[i % len(COLOURS)]})"></i>{safe(name)}</span>'
-        for i, name in enumerate(names)
-    )
-    return f'<div class="legend">{keys}</div>'
+    return keys([(name, f"background:var({COLOURS[i % len(COLOURS)]})") for i, name in enumerate(names)])
+
+
+def keys(styles: Sequence[tuple[str, str]]) -> str:
+    """Return the legend of (name, CSS of its mark)."""
+    told = "".join(f'<span><i class="before" style="{style}"></i>{safe(name)}</span>' for name, style in styles)
+    return f'<div class="legend">{told}</div>'
 
 
 def _figure(body: str, label: str, *, named: bool = False) -> str:
@@ -126,17 +129,25 @@ def axis_names(x_label: str, y_label: str, height: int = HEIGHT) -> str:
     return (across if x_label else "") + (f'<text x="0" y="{TOP - 9}">{safe(y_label)}</text>' if y_label else "")
 
 
-def _grid(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], *, percent: bool = False) -> str:
+def grid(
+    x: Scale,
+    y: Scale,
+    x_ticks: Sequence[float],
+    y_ticks: Sequence[float],
+    *,
+    x_said: Callable[[float], str],
+    y_said: Callable[[float], str],
+    height: int = HEIGHT,
+) -> str:
     """Return rules and labels; on phones every second label of the horizontal axis is left out."""
     parts = []
     for value in y_ticks:
-        said = f"{value:.0%}" if percent else tick(value)
         parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{said}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{y_said(value)}</text>')
     for i, value in enumerate(x_ticks):
         some = ' class="some"' if i % 2 else ""
         anchor = "end" if x(value) > WIDTH - RIGHT - 20 else "middle"
-        parts.append(f'<text{some} x="{x(value):.1f}" y="{HEIGHT - 12}" text-anchor="{anchor}">{tick(value)}</text>')
+        parts.append(f'<text{some} x="{x(value):.1f}" y="{height - 12}" text-anchor="{anchor}">{x_said(value)}</text>')
     return "".join(parts)
 
 

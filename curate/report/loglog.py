@@ -21,6 +21,8 @@ from curate.report.charts import (
     Scale,
     axis_names,
     figure,
+    grid,
+    keys,
     tick,
 )
 from curate.report.markup import safe
@@ -50,9 +52,11 @@ def loglog(marks: Sequence[Marks], *, x_label: str, y_label: str, label: str) ->
     ys += [edge for mark in marks for target in mark.targets for edge in target[1:]]
     x = _scale(min(xs), max(xs), LEFT + 6, WIDTH - RIGHT - 6)
     y = _scale(min(ys) / 1.02, max(ys) * 1.02, TALL - BOTTOM, TOP)
-    body = _grid(x, y, _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys))) + axis_names(x_label, y_label, TALL)
+    labels = {"x_said": _power, "y_said": "{:.4g}".format}
+    body = grid(x, y, _ticks(min(xs), max(xs)), _ticks(min(ys), max(ys)), height=TALL, **labels)
+    body += axis_names(x_label, y_label, TALL)
     body += "".join(_band(mark, x, y) for mark in marks) + "".join(_drawn(mark, x, y) for mark in marks)
-    return _legend(marks) + figure(body, label, TALL + NAMED)
+    return keys([(mark.name, _key(mark)) for mark in marks]) + figure(body, label, TALL + NAMED)
 
 
 def _colour(mark: Marks) -> str:
@@ -86,27 +90,10 @@ def _drawn(mark: Marks, x: Scale, y: Scale) -> str:
     return "".join(parts)
 
 
-def _legend(marks: Sequence[Marks]) -> str:
-    keys = "".join(f'<span><i class="before" style="{_key(mark)}"></i>{safe(mark.name)}</span>' for mark in marks)
-    return f'<div class="legend">{keys}</div>'
-
-
 def _key(mark: Marks) -> str:
     if mark.colour < len(COLOURS):
         return f"background:{_colour(mark)}"
     return f"border:2px dashed {_colour(mark)}"
-
-
-def _grid(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> str:
-    parts = []
-    for value in y_ticks:
-        parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    for i, value in enumerate(x_ticks):
-        some = ' class="some"' if i % 2 else ""
-        anchor = "end" if x(value) > WIDTH - RIGHT - 20 else "middle"
-        parts.append(f'<text{some} x="{x(value):.1f}" y="{TALL - 12}" text-anchor="{anchor}">{_power(value)}</text>')
-    return "".join(parts)
 
 
 def _power(value: float) -> str:

@@ -3,9 +3,9 @@
     with claimed(Path("runs/stable"), recipe): ...            # ValueError if it is taken, or holds another run
 
 `run.json` is the recipe: the same one may go on where it stopped, another one is refused. Data are known by their
-content, so a folder may be moved with them. The lock on `.lock` is the
-operating system's, so it is gone with its process, however that ended. Some network disks have no locks; there, two
-runs into one folder at the same time are nobody's mistake but the caller's.
+content, so a folder may be moved with them. The lock on `.lock` is the operating system's, so it is gone with its
+process, however that ended. Some network disks have no locks; there, two runs into one folder at the same time are
+nobody's mistake but the caller's.
 """
 
 import contextlib
