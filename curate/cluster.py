@@ -24,6 +24,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from curate.allocator import keep_freed_memory
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -99,6 +101,7 @@ def map_groups(
     """
     if not on_ray(ray):
         _require_one(workers)
+        keep_freed_memory()
         yield from enumerate(work(units if before is None else before(units)))
     elif units:
         engine = connect(ray, workers)
@@ -126,6 +129,7 @@ def map_stream(
     """
     if not on_ray(ray):
         _require_one(workers)
+        keep_freed_memory()
         yield from work(units)
         return
     engine, held, turn = connect(ray, workers), dict[int, R](), 0
@@ -363,6 +367,7 @@ def _memory_to_ask(nodes: Sequence[Mapping[str, float]], memory: int) -> dict[st
 
 def _call(work: Callable[[Iterable[T]], Iterator[R]], units: Sequence[T], seconds: float) -> tuple[float, list[R]]:
     """Do the first unit, and more until the time is up; return the seconds it took and a result for each done."""
+    keep_freed_memory()
     begun = time.monotonic()
     in_time = (unit for number, unit in enumerate(units) if not number or time.monotonic() < begun + seconds)
     results = list(work(in_time))

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [  # lowest first; a module may import its own package and anything on a lower level
     {
         "curate.text",
+        "curate.allocator",
         "curate.amounts",
         "curate.columns",
         "curate.code",

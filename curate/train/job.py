@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from curate.allocator import keep_freed_memory
 from curate.train.attention import document_numbers
 from curate.train.checkpoint import (
     checkpoint_at,
@@ -104,6 +105,7 @@ class Job:
         return Mixture(self.blend, **sizes, seed=plan.seed, drawn=self.drawn)
 
     def __call__(self) -> None:
+        keep_freed_memory()
         if self.machine.threads is not None:
             torch.set_num_threads(self.machine.threads)
         ranks = Ranks.join(self.machine.device)
