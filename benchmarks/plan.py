@@ -4,9 +4,9 @@
 
 Input is cut into many files first, in its own order, as a crawl lies: documents of `web/text.parquet` (filter, score,
 cascade), pages of `web/*.warc.gz` (web: the whole FineWeb-Edu pipeline), files of `code/code.parquet` (code: the whole
-Stack-Edu pipeline). The first plan is made before the whole run, the others after it. Printed: for each plan, its error
-on the documents and bytes that come out and on time, by the wall and by the processor, which on a busy machine is what
-a plan can know; and how many of the 90 % intervals held.
+Stack-Edu pipeline). Each plan is followed by a whole run of its own, for the machine's speed is not the same from one
+minute to the next. Printed: for each plan, its error on the documents and bytes that come out and on time, by the wall
+and by the processor; and how many of the 90 % intervals held.
 """
 
 import argparse
@@ -78,16 +78,18 @@ def run_whole(words: Sequence[str]) -> None:
 
 
 def held(case: str, data: Path, work: Path, share: float, seeds: int) -> list[list[Held]]:
-    """Plan a case with each seed, run it whole once, and return what each plan's totals were and should have been."""
+    """With each seed, plan a case, run it whole, and return what the plan's totals were and should have been."""
     out = work / "out"
     command = parse([*words_of(case, data, work), str(out)], app)
-    first = plan(command, share=share, seed=0)
-    first.save()
-    run_whole(command.words)
-    print(tell(str(out)))
-    plans = [first, *(plan(command, share=share, seed=seed) for seed in range(1, seeds))]
-    steps = measure(str(out))
-    return [compare(one, steps) for one in plans]
+    found = []
+    for seed in range(seeds):
+        shutil.rmtree(out, ignore_errors=True)
+        planned = plan(command, share=share, seed=seed)
+        planned.save()
+        run_whole(command.words)
+        print(tell(str(out)))
+        found.append(compare(planned, measure(str(out))))
+    return found
 
 
 def show(case: str, found: Sequence[Sequence[Held]], share: float) -> None:

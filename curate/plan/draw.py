@@ -6,10 +6,11 @@
 
 Splits are cut finer where the source allows it (Parquet by rows, plain JSON lines by bytes, a folder of code by files),
 so that a small share is still many pieces: documents that lie together are alike, and many small pieces say more than
-few large ones. WARC, archives and compressed lines can only be read whole. The pieces are sorted by size (powers of
-four) and, within a size, by the order of the listing, and cut into runs, from each of which a few are drawn. So every
-piece has about the same chance, and each size and each part of the listing is in the sample; two pieces that lie side
-by side may both be, or copies that lie side by side would never meet.
+few large ones. Small splits are left whole where the share has enough of them, for of parts of them the cost of the
+split itself would be most of the time. WARC, archives and compressed lines can only be read whole. The pieces are
+sorted by size (powers of four) and, within a size, by the order of the listing, and cut into runs, from each of which a
+few are drawn. So every piece has about the same chance, and each size and each part of the listing is in the sample;
+two pieces that lie side by side may both be, or copies that lie side by side would never meet.
 """
 
 import itertools
@@ -22,6 +23,7 @@ from curate.corpus import SPLIT_BYTES, Source, Split, limited
 
 LEAST = 8  # pieces, where there are as many: fewer give no interval to speak of
 WANTED = 48  # pieces, where splits can be cut
+WORTH_BYTES = 2**22  # of a piece: some tenths of a second of work, some hundredths of a split's own
 LEAST_BYTES, LEAST_FILES, LEAST_ROWS = 2**20, 20, 64  # of a piece of JSON lines, of a folder of code, of Parquet
 DRAWN_A_RUN = 4
 NUM_TINY, TINY_ROWS = 4, 16
@@ -72,7 +74,8 @@ def draw(source: Source, *, share: float, seed: int = 0, limit: int | None = Non
         raise ValueError("the input has no bytes to read; is it the right folder, and was the step that fills it run?")
     pieces, skips = [split for split in splits if split.num_bytes], dict[str, int]()
     # the first splits of a limited run are read as they are; where splits are many, none need be cut
-    if limit is None and share < 1 and share * len(pieces) < WANTED:
+    enough = WANTED if total * share / WANTED >= WORTH_BYTES else LEAST
+    if limit is None and share < 1 and share * len(pieces) < enough:
         smaller = [piece for piece in finer(source, total * share / WANTED).splits() if piece.num_bytes]
         pieces, skips = windows(smaller, total * share / WANTED)
     chosen = choose(pieces, max(math.ceil(share * len(pieces)), min(LEAST, len(pieces))), seed)

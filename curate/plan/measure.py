@@ -14,14 +14,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any, NamedTuple
 
-from curate.corpus import DROPPED, QUARANTINE, Corpus, is_shard, open_parquet, read_receipt
+import numpy as np
+
+from curate.corpus import BATCH_ROWS, DROPPED, QUARANTINE, Corpus, is_shard, open_parquet, read_receipt
 from curate.progress.log import ENDING, LOG, LoggedRun, read_log
 from curate.storage import insist, locate
 
-LEAST_START_S = 0.1  # a first batch that took this much longer, and twice as long, was not only a slow batch
+LEAST_START_S, LEAST_START = 0.01, 0.5  # a first batch that took no more longer, or by no more of the usual, was slow
+SLOW = 0.9  # the share of batches that a slow one takes longer than
 RANGE = re.compile(r"\.\d{5}-\d{5}$")  # of row groups: what a split's name ends with if its file has several
 
 
@@ -56,13 +58,13 @@ class Unit:
 
 
 class First(NamedTuple):
-    """What the first batch of a part took; where nobody looked inside a split, the split, of `size` bytes."""
+    """What the first batch of a part took, of about `size` bytes; where nobody looked inside a split, the split."""
 
     worker: str
     split: str
     part: str
     seconds: float
-    size: int
+    size: float
 
 
 @dataclass
@@ -228,8 +230,10 @@ def _spend(step: Step, line: Mapping[str, Any]) -> None:
     if not parts:  # nobody looked inside
         seconds, size = line.get("seconds") or 0.0, max(line.get("bytes") or 1, 1)
         step.firsts.append(First(line.get("worker", ""), line["name"], line.get("phase", ""), seconds, size))
+    batches = max(unit.rows_in / BATCH_ROWS, 1.0)
     for name, seconds, cpu_seconds, rows, num_bytes, first in parts:
-        step.firsts.append(First(line.get("worker", ""), line["name"], name, first, 1))
+        if num_bytes:
+            step.firsts.append(First(line.get("worker", ""), line["name"], name, first, num_bytes / batches))
         part = unit.parts.setdefault(name, Part())
         part.seconds, part.cpu_seconds = part.seconds + seconds, part.cpu_seconds + cpu_seconds
         part.rows, part.num_bytes = part.rows + rows, part.num_bytes + num_bytes
@@ -247,20 +251,21 @@ def _named(line: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
 def _find_starts(step: Step) -> None:
     """Tell what the first split of each process took longer, for loading models and kernels.
 
-    The first batch of each part is held against the first batches of the splits that came later.
+    The first batch of each part is held against the first batches of the splits that came later: it counts as a start
+    if it took half as long again for its bytes, and longer than nearly all of them.
     """
     opened: dict[str, str] = {}  # worker -> its first split
     for first in step.firsts:
         opened.setdefault(first.worker, first.split)
-    usual: dict[str, list[float]] = {}  # part -> seconds, for a byte where splits are compared
+    later: dict[str, list[float]] = {}  # part -> seconds for a byte
     for first in step.firsts:
         if opened[first.worker] != first.split:
-            usual.setdefault(first.part, []).append(first.seconds / first.size)
+            later.setdefault(first.part, []).append(first.seconds / first.size)
     for first in step.firsts:
-        if opened[first.worker] == first.split and first.part in usual:
-            expected = median(usual[first.part]) * first.size
-            if first.seconds - expected > max(LEAST_START_S, expected):
-                step.units[first.split].start_seconds += first.seconds - expected
+        if opened[first.worker] == first.split and first.part in later:
+            usual, slow = (float(q) * first.size for q in np.quantile(later[first.part], [0.5, SLOW]))
+            if first.seconds > max(usual + LEAST_START_S, usual * (1 + LEAST_START), slow):
+                step.units[first.split].start_seconds += first.seconds - usual
 
 
 def _in_turn(step: Step) -> None:
@@ -274,3 +279,22 @@ def _in_turn(step: Step) -> None:
         for unit in step.units.values():
             unit.seconds *= alone / together
             unit.start_seconds *= alone / together
+
+
+def with_starts(steps: Sequence[Step], young: Sequence[Step]) -> Sequence[Step]:
+    """Count as the start of each step what it took longer when the same process did it before.
+
+    Args:
+        young: the same steps of that earlier time; none if there was none.
+    """
+    first = {step.name: step for step in young}
+    for step in steps:
+        if step.name in first and step.units:
+            share = min(step.total("cpu_seconds") / max(step.total("seconds"), 1e-9), 1.0)
+            longer = max(first[step.name].total("seconds") - step.total("seconds"), 0.0)
+            for unit in step.units.values():
+                unit.start_seconds = 0.0
+            unit = next(iter(step.units.values()))
+            unit.start_seconds, unit.seconds = longer, unit.seconds + longer
+            unit.cpu_seconds += longer * share
+    return steps

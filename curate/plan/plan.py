@@ -22,7 +22,7 @@ from curate.dedup.plan import plan as plan_on_paper
 from curate.plan.command import Command
 from curate.plan.draw import Drawn, draw
 from curate.plan.fit import Estimate, Whole
-from curate.plan.measure import Step, measure
+from curate.plan.measure import Step, measure, with_starts
 from curate.plan.predict import predict
 from curate.plan.rehearse import Rehearsed, rehearse
 from curate.plan.result import Plan, StepPlan, Teaching
@@ -66,7 +66,10 @@ def plan(
     with ExitStack() as stack:
         place = scratch or stack.enter_context(tempfile.TemporaryDirectory(prefix="curate-plan-"))
         rehearsed = rehearse(command, drawn, place)
-        steps = [_named(step, command) for step in _timed(measure(rehearsed.out, footers=True), rehearsed)]
+        young = measure(rehearsed.young) if rehearsed.young else []
+        steps = with_starts(_timed(measure(rehearsed.out, footers=True), rehearsed), young)
+        before, between = _start(rehearsed, steps, young)
+        steps = [_named(step, command) for step in steps]
         workers = _workers(command)
         counts = (workers, *(n for n in OTHER_WORKERS if n != workers))
         found: list[StepPlan] = []
@@ -74,7 +77,7 @@ def plan(
             mine = [step for step in steps if _belongs(step, path, drawn)]
             found += predict(mine, rehearsed.out, one, _whole(one, seed), counts)
         taught = _pipeline_teaching(command, rehearsed.out, found, prices)
-    return _total(command, drawn, rehearsed, steps, found, workers, seed, prices, taught)
+    return _total(command, drawn, rehearsed, (before, between), steps, found, workers, seed, prices, taught)
 
 
 def _whole(drawn: Drawn, seed: int) -> Whole:
@@ -106,8 +109,8 @@ def _timed(steps: Sequence[Step], rehearsed: Rehearsed) -> Sequence[Step]:
     silent = [step for step in steps if not step.tries and step.disk]
     if silent:
         last = max((step.ended for step in steps), default=0.0) or rehearsed.called
-        silent[0].phases["all"] = max(rehearsed.began + rehearsed.seconds - last, 0.0)
-        silent[0].began, silent[0].ended = last, rehearsed.began + rehearsed.seconds
+        silent[0].phases["all"] = max(rehearsed.ended - last, 0.0)
+        silent[0].began, silent[0].ended = last, rehearsed.ended
         silent[0].seconds = silent[0].phases["all"]
     return steps
 
@@ -121,6 +124,7 @@ def _total(
     command: Command,
     drawn: Mapping[str, Drawn],
     rehearsed: Rehearsed,
+    outside: tuple[float, float],
     measured: Sequence[Step],
     steps: Sequence[StepPlan],
     workers: int,
@@ -130,8 +134,8 @@ def _total(
 ) -> Plan:
     """Add the steps up."""
     on_ray = command.arguments.get("ray") not in (None, "none") or workers > 1
-    before, between = _start(rehearsed, measured)
-    once = before + between + (RAY_START_S if on_ray else 0.0) + max((s.start_seconds for s in steps), default=0.0)
+    before, between = outside
+    once = before + between + (RAY_START_S if on_ray else 0.0) + sum(step.start_seconds for step in steps)
     wall = _plus(_sum([step.wall for step in steps]), once)
     each = (before + sum(step.start_seconds for step in steps)) * (workers + 1 if on_ray else 1) + between
     cpu_hours = _times(_plus(_sum([step.cpu_seconds for step in steps]), each), 1 / 3600)
@@ -168,11 +172,12 @@ def _total(
     )
 
 
-def _start(rehearsed: Rehearsed, measured: Sequence[Step]) -> tuple[float, float]:
-    """Return the seconds of the rehearsal before its first step and between its steps."""
-    began = min((step.began for step in measured if step.began), default=rehearsed.called)
+def _start(rehearsed: Rehearsed, steps: Sequence[Step], young: Sequence[Step]) -> tuple[float, float]:
+    """Return the seconds of the rehearsal's first go before its first step and between its steps."""
+    first, ended = (young, rehearsed.called) if rehearsed.young else (steps, rehearsed.ended)
+    began = min((step.began for step in first if step.began), default=rehearsed.called)
     before = max(began - rehearsed.began, 0.0)
-    return before, max(rehearsed.seconds - before - sum(step.seconds for step in measured), 0.0)
+    return before, max(ended - rehearsed.began - before - sum(step.seconds for step in first), 0.0)
 
 
 def _memory(
@@ -227,8 +232,8 @@ def _annotating(
     told = {name: price for name, price in given.items() if price} | {k: v for k, v in prices.items() if k in given}
     wanted = min(asked["n"], one.total_rows or asked["n"])
     taught = teaching(_rubric(asked["rubric"]), texts, wanted, told, asked)
-    empty = Rehearsed("", 0.0, 0.0, 0.0, 0.0, 0)
-    found = _total(command, drawn, empty, [], [], 1, seed, prices, taught)
+    nothing = Rehearsed("", None, 0.0, 0.0, 0.0, 0)
+    found = _total(command, drawn, nothing, (0.0, 0.0), [], [], 1, seed, prices, taught)
     wall = taught.seconds or Estimate.exactly(0.0)
     return replace(found, wall=wall)
 

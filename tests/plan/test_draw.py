@@ -61,6 +61,20 @@ def test_eight_pieces_are_taken_however_small_the_share() -> None:
     assert len(draw(Files((1000,) * 3), share=0.001).pieces) == 3
 
 
+@pytest.mark.parametrize(("share", "worth", "whole"), [(0.1, 2**22, True), (0.05, 2**22, False), (0.1, 100, False)])
+def test_small_splits_stay_whole_where_a_share_has_eight_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, worth: int, whole: bool
+) -> None:
+    """Of parts of small splits, the cost of a split itself would be most of the time; of large ones it is nothing."""
+    monkeypatch.setattr("curate.plan.draw.WORTH_BYTES", worth)
+    batch = pa.record_batch({"text": ["a" * 50] * 200, "id": [str(at) for at in range(200)]})
+    for shard in range(80):
+        write_corpus(tmp_path / f"{shard:02}", [batch])
+    drawn = draw(Corpus(tmp_path), share=share)
+    assert (drawn.skips == {}) is whole
+    assert len(drawn.pieces) >= LEAST
+
+
 def test_tiny_pieces_are_not_in_the_sample_and_hold_a_few_rows() -> None:
     drawn = draw(Files((1000,) * 20), share=0.5)
     assert len(drawn.tiny) == 4

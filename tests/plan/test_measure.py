@@ -8,7 +8,7 @@ import pytest
 
 from curate.corpus import ShardWriter
 from curate.plan.fit import Whole
-from curate.plan.measure import measure
+from curate.plan.measure import measure, with_starts
 from curate.plan.numbers import bare_of, numbers_of
 from curate.plan.predict import predict
 from curate.plan.result import Part
@@ -61,11 +61,37 @@ def test_a_slower_first_batch_is_not_taken_for_loading(tmp_path: Path) -> None:
     for name in ("a", "b"):
         shard(tmp_path, name, rows=(10, 5), text=(10, 5))
     lines = [
-        split_line("a", 1.0, [["Score", 1.0, 1.0, 10, 10, 0.3]]),
+        split_line("a", 1.0, [["Score", 1.0, 1.0, 10, 10, 0.28]]),
         split_line("b", 1.0, [["Score", 1, 1, 10, 10, 0.2]]),
     ]
     write_log(tmp_path, lines, 2.0)
     assert measure(str(tmp_path))[0].total("start_seconds") == 0
+
+
+def test_a_first_batch_is_held_against_the_others_by_its_bytes(tmp_path: Path) -> None:
+    """The largest split comes first: 3 s for 3,000 bytes are no more than the others' 0.1 s for 100."""
+    lines = []
+    for name, size in (("a", 3000), ("b", 100), ("c", 100)):
+        shard(tmp_path, name, rows=(10, 5), text=(size, 50))
+        lines.append(split_line(name, size / 1000, [["Score", size / 1000, size / 1000, 10, size, size / 1000]]))
+    write_log(tmp_path, lines, 4.0)
+    assert measure(str(tmp_path))[0].total("start_seconds") == 0
+
+
+def test_what_a_process_did_slower_the_first_time_is_its_start(tmp_path: Path) -> None:
+    """Two splits took 3 + 2 s, then 2 + 2 s by the same process: 1 s is no split's, and .75 of it was work."""
+    for go, first in (("young", 3.0), ("again", 2.0)):
+        for name in ("a", "b"):
+            shard(tmp_path / go, name, rows=(10, 5), text=(10, 5))
+        lines = [split_line("a", first, cpu_seconds=0.75 * first), split_line("b", 2.0, cpu_seconds=1.5)]
+        write_log(tmp_path / go, lines, first + 2.0)
+    young, again = (measure(str(tmp_path / go)) for go in ("young", "again"))
+    (step,) = with_starts(again, young)
+    assert step.total("start_seconds") == 1.0
+    assert step.total("seconds") - step.total("start_seconds") == 4.0
+    assert step.total("cpu_seconds") == pytest.approx(3.75)
+    (alone,) = with_starts(measure(str(tmp_path / "again")), [])
+    assert (alone.total("start_seconds"), alone.total("seconds")) == (0, 4.0)
 
 
 def test_where_nobody_looked_inside_splits_are_compared_by_their_bytes(tmp_path: Path) -> None:
@@ -111,7 +137,7 @@ def test_a_plan_by_hand(tmp_path: Path) -> None:
     """
     for name, seconds, rows in (("a", 2.5, (10, 2)), ("b", 6.5, (30, 8)), ("t", 0.5, (0, 0))):
         shard(tmp_path, name, rows=rows, text=(rows[0] * 10, rows[1] * 10))
-        parts = [["Keep", seconds, seconds, rows[0], rows[0] * 10, 0.4]]
+        parts = [["Keep", seconds, seconds, rows[0], rows[0] * 10, rows[0] / 100]]
         write_log(tmp_path, [split_line(name, seconds, parts)], seconds)
     drawn = drawn_of({"a": 100, "b": 300}, tiny=["t"], num_splits=10, total_bytes=4000)
     whole = Whole.of([100, 300], None, 4000, None, num_pieces=20)

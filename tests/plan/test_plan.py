@@ -14,7 +14,9 @@ import pytest
 from curate.amounts import size
 from curate.cli import app
 from curate.corpus import Corpus, write_corpus
+from curate.plan import rehearse
 from curate.plan.command import parse
+from curate.plan.draw import draw
 from curate.plan.error import compare, tell
 from curate.plan.fit import Estimate
 from curate.plan.measure import measure
@@ -150,6 +152,22 @@ def test_a_damaged_plan_does_not_spoil_the_run(planned: Path, tmp_path: Path) ->
     assert "of another version" in tell(str(tmp_path))
     shutil.copy(planned.parent / "plan.json", tmp_path / FILE)
     assert "is not held against the run, which has no filter" in tell(str(tmp_path))
+
+
+@pytest.mark.parametrize(("short_s", "goes"), [(0.0, 1), (60.0, 2)])
+def test_a_short_rehearsal_is_done_twice_by_one_process(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_s: float, goes: int
+) -> None:
+    command = parse(["filter", str(docs), "-o", "out", "--rules", f"{docs.parent}/rules.py:RULES"], app)
+    drawn = {str(docs): draw(Corpus(docs), share=0.2)}
+    monkeypatch.setattr(rehearse, "SHORT_S", short_s)
+    monkeypatch.setattr(subprocess, "run", lambda words, check: rehearse.main(words[-1]))
+    found = rehearse.rehearse(command, drawn, str(tmp_path))
+    made = [measure(out) for out in (found.young, found.out) if out]
+    assert len(made) == goes
+    assert [[step.rows_out for step in steps] for steps in made] == [[8 * 10 + 4 * 6]] * goes  # of eight pieces and four tiny ones
+    assert found.began <= found.called < found.ended
+    assert all(step.began >= found.called for step in made[-1])
 
 
 def test_a_command_that_fails_on_the_sample_fails_the_plan_with_its_own_words(docs: Path, tmp_path: Path) -> None:
