@@ -19,7 +19,7 @@ demo: setup        ## the whole recipe on what this machine holds, in minutes: r
 	$(BIN)/python pipelines/demo.py
 
 test: setup        ## all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 check: setup       ## style and types
 	$(BIN)/ruff check .

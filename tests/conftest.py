@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,33 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 settings.register_profile("anywhere", deadline=None, derandomize=True)
 settings.load_profile("anywhere")
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+TESTS = Path(__file__).parent
+SHARED = TESTS.parents[1] / "shared" / "data"
+
+
+STARTS_NODES = ("faults/test_nodes.py", "test_cluster_nodes.py", "test_job.py", "test_kill.py", "train/test_ray.py")
+
+
+def together(nodeid: str) -> str:
+    """Name what one process of `pytest -n 2` does: a folder, whose tests share fixtures, or what starts Ray nodes."""
+    path = nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")
+    return "nodes" if path in STARTS_NODES else path.partition("/")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or one process would do it when the others have nothing left."""
+    items.sort(key=lambda item: together(item.nodeid) != "nodes")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

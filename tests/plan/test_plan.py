@@ -165,7 +165,8 @@ def test_a_short_rehearsal_is_done_twice_by_one_process(
     found = rehearse.rehearse(command, drawn, str(tmp_path))
     made = [measure(out) for out in (found.young, found.out) if out]
     assert len(made) == goes
-    assert [[step.rows_out for step in steps] for steps in made] == [[8 * 10 + 4 * 6]] * goes  # of eight pieces and four tiny ones
+    rows = 8 * 10 + 4 * 6  # of eight pieces and four tiny ones
+    assert [[step.rows_out for step in steps] for steps in made] == [[rows]] * goes
     assert found.began <= found.called < found.ended
     assert all(step.began >= found.called for step in made[-1])
 
