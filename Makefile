@@ -32,6 +32,7 @@ bench: setup       ## ours beside the peers; each prints its own table (CORPUS: 
 	$(BIN)/python benchmarks/many_splits.py --splits 10000
 	$(BIN)/python benchmarks/signals.py $(CORPUS)
 	$(BIN)/python benchmarks/more_signals.py pii $(CORPUS)
+	$(BIN)/python benchmarks/page_faults.py $(CORPUS)
 	$(BIN)/python benchmarks/dedup.py $(CORPUS)
 	$(BIN)/python benchmarks/permutations.py $(CORPUS)
 	$(BIN)/python benchmarks/classify.py $(CORPUS)
