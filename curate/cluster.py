@@ -34,7 +34,7 @@ GROUP_S = 1.0  # of small units in one task: a thousand times what it costs to s
 GROUP_UNITS = 512  # at most, so that what a task sends back stays small
 LOOK_S = 5.0  # between two looks at how large the cluster is
 MIN_TASKS = 8  # under way, so that an autoscaler sees a need where there is no CPU yet
-TASK_MEMORY = 2**30  # bytes, of one task; a worker at FineWeb's filters holds 431 MB (scaling_out.py workers)
+TASK_MEMORY = 2**30  # bytes, of one task; a worker at FineWeb's filters holds half of it (scaling_out.py workers)
 
 
 class LostUnits(RuntimeError):  # noqa: N818  what they are, not that it is an error
