@@ -175,9 +175,11 @@ def _total(
 def _start(rehearsed: Rehearsed, steps: Sequence[Step], young: Sequence[Step]) -> tuple[float, float]:
     """Return the seconds of the rehearsal's first go before its first step and between its steps."""
     first, ended = (young, rehearsed.called) if rehearsed.young else (steps, rehearsed.ended)
-    began = min((step.began for step in first if step.began), default=rehearsed.called)
-    before = max(began - rehearsed.began, 0.0)
-    return before, max(ended - rehearsed.began - before - sum(step.seconds for step in first), 0.0)
+    unlogged = 2 * rehearsed.called - rehearsed.ended if rehearsed.young else rehearsed.called
+    before = max(min((step.began for step in first if step.began), default=unlogged) - rehearsed.began, 0.0)
+    silent = sum(step.seconds for step in steps if not step.tries) if rehearsed.young else 0.0  # see `_timed`
+    in_steps = sum(step.seconds for step in first) + silent
+    return before, max(ended - rehearsed.began - before - in_steps, 0.0)
 
 
 def _memory(

@@ -19,9 +19,9 @@ from curate.plan.command import parse
 from curate.plan.draw import draw
 from curate.plan.error import compare, tell
 from curate.plan.fit import Estimate
-from curate.plan.measure import measure
-from curate.plan.plan import plan
-from curate.plan.rehearse import RehearsalError
+from curate.plan.measure import Step, measure
+from curate.plan.plan import _start, plan
+from curate.plan.rehearse import RehearsalError, Rehearsed
 from curate.plan.result import FILE, Plan, is_planned, read_plan
 from curate.plan.table import about, hours, table
 from tests.plan.made import split_line, write_log
@@ -169,6 +169,17 @@ def test_a_short_rehearsal_is_done_twice_by_one_process(
     assert [[step.rows_out for step in steps] for steps in made] == [[rows]] * goes
     assert found.began <= found.called < found.ended
     assert all(step.began >= found.called for step in made[-1])
+
+
+def test_what_lies_outside_of_the_steps_is_told_from_the_first_go() -> None:
+    """Of two goes, 1 s of imports, 5 s in a step and 2 s in one without a log; 9.5 s until the second, of 6 s."""
+    twice = Rehearsed("out", "young", began=100.0, called=109.5, ended=115.5, peak_bytes=0)
+    young = [Step("a", began=101.0, seconds=5.0, tries=1), Step("b")]
+    again = [Step("a", began=109.6, seconds=4.0, tries=1), Step("b", seconds=2.0)]
+    assert _start(twice, again, young) == pytest.approx((1.0, 1.5))
+    once = Rehearsed("out", None, began=100.0, called=100.8, ended=109.0, peak_bytes=0)
+    assert _start(once, [Step("a", began=101.0, seconds=5.0, tries=1), Step("b", seconds=2.0)], []) == (1.0, 1.0)
+    assert _start(twice, [Step("b", seconds=6.0)], [Step("b")]) == pytest.approx((3.5, 0.0))  # as long as the second
 
 
 def test_a_command_that_fails_on_the_sample_fails_the_plan_with_its_own_words(docs: Path, tmp_path: Path) -> None:
