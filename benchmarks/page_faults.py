@@ -10,7 +10,6 @@ default and so changes nothing else.
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,43 +18,28 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
+from plan import cut_table
 
 WITHOUT = {"MALLOC_ARENA_TEST": "8"}
-ALONE = "--alone"  # first word of the process that counts what one command took
 NAMES = ("wall", "processor", "page faults", "peak memory")
 
 
-def alone(words: Sequence[str]) -> None:
-    """Run one command and print what it took."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "curate.cli", *words], check=True, capture_output=True)
-    seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(seconds, used.ru_utime + used.ru_stime, used.ru_minflt, used.ru_maxrss)
-
-
 def took(words: Sequence[str], variables: dict[str, str]) -> list[float]:
+    """Run one command in a process of its own and return what it took, in the order of `NAMES`."""
     with tempfile.TemporaryDirectory(prefix="curate-faults-") as out:
-        told = subprocess.run(
-            [sys.executable, __file__, ALONE, *words, "-o", f"{out}/out"],
-            check=True, capture_output=True, text=True, env={**os.environ, **variables},
-        )  # fmt: skip
-    return [float(number) for number in told.stdout.split()]
-
-
-def cut(documents: str, rows: int, folder: Path) -> str:
-    """Write the first rows as files of a hundred."""
-    batches = pq.ParquetFile(documents).iter_batches(100)
-    for number in range(rows // 100):
-        pq.write_table(pa.Table.from_batches([next(batches)]), folder / f"{number:05d}.parquet")
-    return str(folder)
+        command = [sys.executable, "-m", "curate.cli", *words, "-o", f"{out}/out"]
+        quiet, began = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}, time.perf_counter()
+        process = subprocess.Popen(command, env={**os.environ, **variables}, **quiet)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return [seconds, used.ru_utime + used.ru_stime, used.ru_minflt, used.ru_maxrss]
 
 
 def main() -> None:
-    if sys.argv[1] == ALONE:
-        alone(sys.argv[2:])
-        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("documents", help="a Parquet file with id and text")
     parser.add_argument("--tokens", help="a folder that curate tokenize wrote")
@@ -63,7 +47,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="curate-faults-") as folder:
-        texts = cut(options.documents, options.rows, Path(folder))
+        documents = pq.read_table(options.documents).slice(0, options.rows)
+        texts = str(cut_table(documents, Path(folder), options.rows // 100))
         verbs = [["score", texts, "--threshold", "3"], ["filter", texts, "--rules", "fineweb"], ["dedup", texts]]
         if options.tokens:
             verbs.append(["pretrain", options.tokens, "--model", "5m", "--steps", "40", "--batch-tokens", "4096"])

@@ -52,8 +52,8 @@ class Rehearsed:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the last go; with the start of the process and its imports if there was no other."""
-        return self.ended - (self.called if self.young else self.began)
+        """Seconds of the whole process, imports included."""
+        return self.ended - self.began
 
 
 class RehearsalError(RuntimeError):

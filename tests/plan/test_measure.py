@@ -61,7 +61,7 @@ def test_a_slower_first_batch_is_not_taken_for_loading(tmp_path: Path) -> None:
     for name in ("a", "b"):
         shard(tmp_path, name, rows=(10, 5), text=(10, 5))
     lines = [
-        split_line("a", 1.0, [["Score", 1.0, 1.0, 10, 10, 0.28]]),
+        split_line("a", 1.0, [["Score", 1.0, 1.0, 10, 10, 0.3]]),
         split_line("b", 1.0, [["Score", 1, 1, 10, 10, 0.2]]),
     ]
     write_log(tmp_path, lines, 2.0)
