@@ -10,7 +10,6 @@ hopes for should not be spent.
 """
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,25 +28,12 @@ PROBE_TOKENS = 1024  # of one timed pass
 
 
 def seconds_per_token(training: Training, vocab_size: int) -> float:
-    """Time one pass forward and backward of a model of this size, after one to warm up."""
-    import torch
-
-    from curate.train.model import Llama, Objective
+    """Time passes of the model that this training trains."""
+    from curate.train.probe import probe
 
     config = model_of(training.design, vocab_size)
-    device = training.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if training.threads is not None:
-        torch.set_num_threads(training.threads)
-    objective = Objective(Llama(config)).to(device)
-    rows = max(PROBE_TOKENS // training.design.seq_len, 1)
-    tokens = torch.randint(vocab_size, (rows, training.design.seq_len + 1), device=device)
-    scale = torch.tensor(1.0 / tokens[:, 1:].numel(), device=device)
-    for _ in range(2):
-        began = time.perf_counter()
-        objective(tokens[:, :-1], tokens[:, 1:], None, scale)[0].backward()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-    return (time.perf_counter() - began) / tokens[:, 1:].numel()
+    windows = max(PROBE_TOKENS // config.max_seq_len, 1)
+    return probe(config, windows=windows, threads=training.threads, device=training.device)
 
 
 def model_of(design: Design, vocab_size: int) -> "ModelConfig":

@@ -8,7 +8,6 @@ machine, where a pass is short; larger sizes are taken to reach what the largest
 or another than the one that will train, shifts the hours, not the operations.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,33 +59,19 @@ def flops(line: Line) -> float:
 
 def _speeds(lines: Sequence[Line], machine: Machine) -> dict[int, float]:
     """Return operations per second by number of parameters."""
+    from curate.train.model import model_config
+    from curate.train.probe import probe
+
     speeds: dict[int, float] = {}
     for line in sorted(lines, key=lambda line: line.num_parameters):
         if line.num_parameters not in speeds:
             windows = min(TIMED_WINDOWS, line.recipe.batch_tokens // line.recipe.seq_len)
             work = windows * line.recipe.seq_len * line.flops_per_token
             known = list(speeds.values())
-            speeds[line.num_parameters] = known[-1] if known and work > MOST_TIMED else _timed(line, windows, machine)
+            if known and work > MOST_TIMED:
+                speeds[line.num_parameters] = known[-1]
+                continue
+            config = model_config(line.size, line.vocab_size, line.recipe.seq_len)
+            seconds = probe(config, windows=windows, threads=machine.threads, device=machine.device)
+            speeds[line.num_parameters] = line.flops_per_token / seconds
     return speeds
-
-
-def _timed(line: Line, windows: int, machine: Machine) -> float:
-    """Return the operations per second of the quickest of three passes."""
-    import torch
-
-    from curate.train.model import Llama, model_config
-
-    device = machine.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    before = torch.get_num_threads()
-    torch.set_num_threads(machine.threads or before)
-    model = Llama(model_config(line.size, line.vocab_size, line.recipe.seq_len), seed=0).to(device)
-    tokens = torch.randint(line.vocab_size, (windows, line.recipe.seq_len + 1), device=device)
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        loss = model.loss(tokens[:, :-1], tokens[:, 1:])
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss.item()  # waits for a GPU
-        seconds.append(time.perf_counter() - began)
-    torch.set_num_threads(before)
-    return windows * line.recipe.seq_len * line.flops_per_token / min(seconds)
