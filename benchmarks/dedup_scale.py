@@ -34,7 +34,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from curate.cluster import map_units
-from curate.corpus import ShardWriter
 from curate.dedup.decide import decide
 from curate.dedup.dedup import blocks_of
 from curate.dedup.layout import MOST, Block, Layout, Sets
@@ -42,6 +41,7 @@ from curate.dedup.minhash import FINEWEB
 from curate.dedup.plan import GB, plan
 from curate.dedup.shingles import mix
 from curate.dedup.shuffle import load
+from curate.writer import ShardWriter
 
 SHINGLES = 400
 FILE_DOCS = 125_000

@@ -26,13 +26,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.ablate.spread import Measure
-from curate.corpus import ShardWriter, read_receipt
 from curate.evaluate.logprobs import Span, score_plain
+from curate.parquet import read_receipt
 from curate.tokenizer.bpe import load_tokenizer, train_tokenizer
 from curate.tokenizer.pack import INDEX, tokenize
 from curate.tokenizer.tokens import Tokens, bin_file
 from curate.train.loop import Trained, pretrain
 from curate.train.model import Llama, Size
+from curate.writer import ShardWriter
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["aa", "ab"]

@@ -27,8 +27,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.code.spdx import join
-from curate.corpus import Corpus, Source, read_receipt, write_corpus
+from curate.corpus import Corpus, Source, write_corpus
 from curate.document import CODE, ID, TEXT, Batch
+from curate.parquet import read_receipt
 from curate.stage import id_hash
 
 REPO_NAME, FILE_SEP = "<repo_name>", "<file_sep>"

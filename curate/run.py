@@ -19,12 +19,13 @@ from itertools import chain, pairwise
 from typing import Any
 
 import curate.cluster as cluster
-from curate.corpus import QUARANTINE, Corpus, Source, Split, limited, shard_name, sweep
+from curate.corpus import QUARANTINE, Corpus, Source, Split, limited, shard_name
 from curate.progress import Failure, Meter, Progress, RunLog
 from curate.recipe import Plan, first_on_gpu, schemas, step_names
 from curate.shards import Outcome, begin_shards, find_shards, finish_shards, make_shards, receipt_of
 from curate.stage import Stage
 from curate.tally import Tally
+from curate.writer import sweep
 
 POISON_SHARE, POISON_ROWS = 0.01, 10  # more records in quarantine than both is a fault of the run, not of records
 WHERE_MEMORY_ENDS = "If memory ran out, give --workers fewer at a time, or nodes with more, and run again"

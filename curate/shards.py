@@ -19,13 +19,15 @@ import pyarrow as pa
 
 import curate.checksum as checksum
 from curate.apply import KINDS, process
-from curate.corpus import DROPPED, QUARANTINE, ShardWriter, Split, read_receipt, read_split
+from curate.corpus import DROPPED, QUARANTINE, Split, read_split
 from curate.document import Batch
+from curate.parquet import read_receipt
 from curate.progress import Failure, Meter, Spent
 from curate.recipe import Plan, Schemas, step_names
 from curate.stage import stage_name
 from curate.storage import info
 from curate.tally import Tally
+from curate.writer import ShardWriter
 
 AT_ONCE, AT_ONCE_BYTES, AT_ONCE_S = 64, 2**23, 0.5  # shards put in place together: 64 take as long as two one by one
 

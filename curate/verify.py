@@ -15,7 +15,8 @@ from typing import Any
 import fsspec
 
 from curate.checksum import intact
-from curate.corpus import DROPPED, QUARANTINE, open_parquet, read_receipt
+from curate.corpus import DROPPED, QUARANTINE
+from curate.parquet import open_parquet, read_receipt
 from curate.storage import find, info, is_remote
 from curate.tally import Tally
 

@@ -27,9 +27,10 @@ from curate.cli import main
 from curate.cli.options import open_text
 from curate.cli.tables import print_table
 from curate.cluster import on_ray
-from curate.corpus import Corpus, read_receipt
+from curate.corpus import Corpus
 from curate.document import TEXT
 from curate.evaluate.suites import evaluate, format_results
+from curate.parquet import read_receipt
 from curate.tokenizer.bpe import load_tokenizer, train_tokenizer
 from curate.tokenizer.pack import tokenize
 from curate.tokenizer.tokens import Tokens

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.checksum import intact
-from curate.corpus import Corpus, read_receipt, write_corpus
+from curate.corpus import Corpus, write_corpus
+from curate.parquet import read_receipt
 
 
 @pytest.fixture

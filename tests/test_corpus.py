@@ -6,7 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.corpus import Corpus, ShardWriter, bounded, limited, open_parquet, read_receipt, write_corpus
+from curate.corpus import Corpus, bounded, limited, write_corpus
+from curate.parquet import open_parquet, read_receipt
+from curate.writer import ShardWriter
 
 
 def test_a_corpus_reads_back_what_was_written(tmp_path: Path, pages: pa.Table) -> None:

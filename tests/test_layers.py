@@ -23,6 +23,8 @@ LEVELS = [  # lowest first; a module may import its own package and anything on 
         "curate.checksum",
         "curate.strict_json",
     },
+    {"curate.parquet"},
+    {"curate.writer"},
     {"curate.stage", "curate.corpus"},
     {"curate.apply", "curate.cluster"},
     {"curate.recipe"},

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate import ledger
-from curate.corpus import Corpus, read_receipt, write_corpus
+from curate.corpus import Corpus, write_corpus
 from curate.document import Batch, with_columns
+from curate.parquet import read_receipt
 from curate.run import RunError, run
 from curate.stage import Keep, Measure, Rule
 from curate.tally import Tally

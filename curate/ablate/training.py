@@ -21,7 +21,9 @@ import pyarrow as pa
 from curate.ablate.design import Design
 from curate.ablate.held_out import HeldOut
 from curate.ablate.measure import MEASURED, Questions, measure
-from curate.corpus import Corpus, ShardWriter, read_receipt
+from curate.corpus import Corpus
+from curate.parquet import read_receipt
+from curate.writer import ShardWriter
 
 if TYPE_CHECKING:
     from curate.train.loop import Trained

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 import curate.checksum as checksum
 from curate.cluster import on_ray
-from curate.corpus import Corpus, Split, is_document, read_receipt, sweep
+from curate.corpus import Corpus, Split, is_document
 from curate.dedup.decide import Decided, Each, decide
 from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
 from curate.dedup.guard import Limits
@@ -49,9 +49,11 @@ from curate.dedup.refuse import TooMuchRemovedError, refuse
 from curate.dedup.report import DedupReport, report_of
 from curate.dedup.shuffle import WORK, exists, forget
 from curate.document import ID, TEXT, URL
+from curate.parquet import read_receipt
 from curate.progress import Progress, RunLog
 from curate.storage import is_remote
 from curate.units import each as map_each
+from curate.writer import sweep
 
 __all__ = ["DedupReport", "TooMuchRemovedError", "dedup"]
 

@@ -38,13 +38,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.corpus import Corpus, ShardWriter, read_receipt
+from curate.corpus import Corpus
 from curate.dedup.layout import Block, Sets
 from curate.dedup.minhash import MinHash
 from curate.dedup.passes import digest
 from curate.dedup.shuffle import column, exists, opened, put, read_rows
 from curate.document import ID
+from curate.parquet import read_receipt
 from curate.storage import is_remote
+from curate.writer import ShardWriter
 
 FORMAT = 3  # of the files
 LAYERS = pa.schema(

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.corpus import ShardWriter, sweep
 from curate.dedup.candidates import INDEX_RANGES, NEAR, kinds
 from curate.dedup.decide import Each
 from curate.dedup.index import Index, commit
@@ -22,6 +21,7 @@ from curate.dedup.layout import Layout
 from curate.dedup.passes import Job, digest
 from curate.dedup.shuffle import column, exists, gather, load, read_rows, save
 from curate.document import ID
+from curate.writer import ShardWriter, sweep
 
 KEYS_AT_ONCE = 2**16
 

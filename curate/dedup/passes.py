@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.corpus import DROPPED, Corpus, ShardWriter, Split, read_receipt
+from curate.corpus import DROPPED, Corpus, Split
 from curate.dedup.exact import exact_hashes
 from curate.dedup.guard import source_column, sources
 from curate.dedup.minhash import MinHash, band_keys, signatures
@@ -28,7 +28,9 @@ from curate.dedup.shuffle import HELD, WORK, exists, read_rows, write_rows
 from curate.dedup.url import url_hashes
 from curate.dedup.verify import shingle_sets
 from curate.document import DROPPED_BY, ID, TEXT, URL, Batch, text_bytes, with_columns
+from curate.parquet import read_receipt
 from curate.tally import Tally
+from curate.writer import ShardWriter
 
 FORMAT = 3  # of receipts and shards; raised when the same settings would give other bytes
 SCORE = "score"

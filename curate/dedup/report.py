@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.corpus import read_receipt
 from curate.dedup.evidence import DROP_EXACT, DROP_NEAR, DROP_URL
 from curate.dedup.passes import Job
 from curate.dedup.plan import Plan
+from curate.parquet import read_receipt
 from curate.tally import Tally
 
 

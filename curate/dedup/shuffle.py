@@ -32,8 +32,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from curate.corpus import ShardWriter, open_parquet
+from curate.parquet import open_parquet
 from curate.storage import info, is_remote, open_binary, read_bytes, upload
+from curate.writer import ShardWriter
 
 COUNTS = struct.Struct("<QQQ")  # parts of one piece, parts of all pieces, bytes of the schema
 PLACE_BYTES = 3 * 8  # of one part of one piece: where it starts, its size and its checksum

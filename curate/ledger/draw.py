@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.corpus import DROPPED, Corpus, open_parquet
+from curate.corpus import DROPPED, Corpus
 from curate.document import DROPPED_BY, ID
 from curate.ledger.conditions import Condition, numbers, parse, refuse_unknown
 from curate.ledger.runs import corpora, family, tally
+from curate.parquet import open_parquet
 
 SCORE = "score"
 

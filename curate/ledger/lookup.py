@@ -17,9 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.corpus import open_parquet
 from curate.document import ID, TEXT, URL
 from curate.ledger.bloom import has_filter, may_hold
+from curate.parquet import open_parquet
 
 NUM_THREADS = 8  # files at a time; remote reads wait, and Arrow decodes without the GIL
 

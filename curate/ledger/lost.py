@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.corpus import DROPPED, open_parquet
+from curate.corpus import DROPPED
 from curate.document import ID, TEXT, Batch
 from curate.ledger.leaves import Chain, Leaf
 from curate.ledger.replay import is_cut
 from curate.ledger.runs import Recipe
 from curate.ledger.sides import Side, read_leaves
+from curate.parquet import open_parquet
 
 SCORE, LANGUAGE = "score", "language"  # the language may choose a calibration
 Z = 1.959964  # of a 95 % interval

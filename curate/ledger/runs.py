@@ -16,7 +16,8 @@ from typing import Any
 
 import fsspec
 
-from curate.corpus import DROPPED, QUARANTINE, Corpus, is_shard, read_receipt
+from curate.corpus import DROPPED, QUARANTINE, Corpus, is_shard
+from curate.parquet import read_receipt
 from curate.stage import Rule
 from curate.tally import Tally
 

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.corpus import DROPPED, QUARANTINE, open_parquet
+from curate.corpus import DROPPED, QUARANTINE
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL
 from curate.ledger.leaves import Chain, Leaf
+from curate.parquet import open_parquet
 
 KEPT = "kept"
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number: multiplying by it mixes a hash with the seed

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from curate.corpus import BATCH_ROWS, DROPPED, QUARANTINE, Corpus, is_shard, open_parquet, read_receipt
+from curate.corpus import BATCH_ROWS, DROPPED, QUARANTINE, Corpus, is_shard
+from curate.parquet import open_parquet, read_receipt
 from curate.progress.log import ENDING, LOG, LoggedRun, read_log
 from curate.storage import insist, locate
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.corpus import GROUP_ROWS, Split
+from curate.corpus import Split
 from curate.plan.draw import Drawn
 from curate.plan.fit import Floats, Whole
 from curate.plan.measure import RANGE, Step, Unit
+from curate.writer import GROUP_ROWS
 
 COUNTS = ("rows_in", "rows_out", "quarantined", "text_in", "text_out", "tokens")
 COSTS = ("evidence", "seconds", "cpu_seconds")  # of which a split that holds nothing has some

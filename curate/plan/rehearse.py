@@ -150,8 +150,9 @@ def _call(function: str, arguments: dict[str, Any]) -> None:
 
 def _corpus(manifest: str) -> str:
     """Copy a sample into a corpus with a shard for each piece."""
-    from curate.corpus import ShardWriter, read_split
+    from curate.corpus import read_split
     from curate.readers import open_source
+    from curate.writer import ShardWriter
 
     source, folder = open_source(manifest), manifest.removesuffix(ENDING)
     for split in source.splits():

@@ -9,10 +9,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.corpus import read_receipt
 from curate.decontaminate.decontaminate import FOLDER as BENCHMARKS
 from curate.decontaminate.evidence import HITS
 from curate.ledger.markdown import table, words
+from curate.parquet import read_receipt
 from curate.publish.subset import Subset
 from curate.report.view import Part
 from curate.storage import find, open_binary

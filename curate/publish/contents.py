@@ -10,9 +10,9 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.corpus import read_receipt
 from curate.ledger.card import LANGUAGE, card_of
 from curate.ledger.markdown import table, words
+from curate.parquet import read_receipt
 from curate.publish.subset import Subset
 from curate.report.mix import HOST, KINDS, TOP, gather
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import fsspec
 
 from curate.checksum import intact
-from curate.corpus import DROPPED, QUARANTINE, is_shard, open_parquet, shard_name
+from curate.corpus import DROPPED, QUARANTINE, is_shard, shard_name
+from curate.parquet import open_parquet
 from curate.publish.dataset import CARD
 from curate.publish.subset import Subset
 from curate.publish.target import Target

@@ -19,9 +19,10 @@ from typing import Any
 
 import fsspec
 
-from curate.corpus import Corpus, open_parquet
+from curate.corpus import Corpus
 from curate.ledger.leaves import Chain, Link
 from curate.ledger.runs import corpora, in_order, plain, recipe
+from curate.parquet import open_parquet
 from curate.report.view import Part
 from curate.storage import info, is_remote
 

@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from curate.code.spdx import join
 from curate.code.stack import ALIASES, KEPT_LISTS
-from curate.corpus import SPLIT_BYTES, Corpus, Split, open_parquet, shard_name
+from curate.corpus import SPLIT_BYTES, Corpus, Split, shard_name
 from curate.document import CODE, ID, TEXT, WEB, Batch
+from curate.parquet import open_parquet
 
 TYPES = {field.name: field.type for schema in (WEB, CODE) for field in schema}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from curate.corpus import open_parquet
 from curate.decontaminate.evidence import HITS
 from curate.document import DROPPED_BY, ID, TEXT
+from curate.parquet import open_parquet
 from curate.report.excerpts import article, name_of, with_texts
 from curate.report.markup import count, details, heading, note, safe, table
 from curate.report.view import Part

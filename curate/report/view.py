@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.corpus import DROPPED, QUARANTINE, Corpus, open_parquet
+from curate.corpus import DROPPED, QUARANTINE, Corpus
 from curate.document import ID, TEXT, Batch
 from curate.ledger.bloom import may_hold
 from curate.ledger.runs import Recipe, corpora, family, recipe
+from curate.parquet import open_parquet
 from curate.tally import Tally
 from curate.train.log import LOG
 

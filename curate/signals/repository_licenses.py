@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 
 from curate.code.license_text import detect, is_license_name
 from curate.code.spdx import join
-from curate.corpus import ShardWriter, Source
+from curate.corpus import Source
 from curate.document import TEXT
+from curate.writer import ShardWriter
 
 SCHEMA = pa.schema([("repo_name", pa.string()), ("folder", pa.string()), ("license", pa.string())])
 

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.corpus import Corpus, ShardWriter, read_receipt, shard_name
+from curate.corpus import Corpus, shard_name
 from curate.document import ID, TEXT, Batch, int_score
+from curate.parquet import read_receipt
 from curate.teacher.ask import Answer
 from curate.teacher.rubric import Rubric
 from curate.teacher.sample import Document, Hashes, hashes
+from curate.writer import ShardWriter
 
 SCHEMA = pa.schema(
     [

@@ -25,14 +25,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from curate.corpus import ShardWriter, Source, Split, read_receipt
+from curate.corpus import Source, Split
 from curate.document import ID, TEXT
+from curate.parquet import read_receipt
 from curate.progress import Progress, RunLog
 from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, num_ids, save_tokenizer
 from curate.tokenizer.encode import Encoder
 from curate.tokenizer.sample import Given, documents, name_of, source_of
 from curate.tokenizer.tokens import TOKENIZER, Tokens, bin_file
 from curate.units import Shard, each
+from curate.writer import ShardWriter
 
 INDEX = pa.schema([(ID, pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
 UINT16_VOCAB = 2**16

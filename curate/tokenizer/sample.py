@@ -11,8 +11,9 @@ a percent. Every document is read once to draw some: a corpus of terabytes is be
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from curate.corpus import Corpus, Source, Split, open_parquet, read_split
+from curate.corpus import Corpus, Source, Split, read_split
 from curate.document import ID, TEXT, Batch
+from curate.parquet import open_parquet
 from curate.stage import id_hash
 
 DOCUMENT_CHARS = 10_000  # of one document that count, so that a few long books do not decide (nanochat)

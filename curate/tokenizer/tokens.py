@@ -23,8 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.corpus import Corpus, read_receipt, shard_name
+from curate.corpus import Corpus, shard_name
 from curate.document import ID
+from curate.parquet import read_receipt
 
 TOKENIZER = "tokenizer"  # folder inside the tokens, so that they can be decoded and a model exported without asking
 OPEN_INDEXES = 64  # indexes of shards held in memory, a few MB each

@@ -8,8 +8,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.corpus import ShardWriter
 from curate.ledger.bloom import has_filter, may_hold, xxh64
+from curate.writer import ShardWriter
 
 NUM_ROWS = 10_000  # three row groups
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.corpus import ShardWriter, Split
+from curate.corpus import Split
 from curate.plan.draw import Drawn
+from curate.writer import ShardWriter
 
 SCHEMA = pa.schema([("text", pa.string()), ("id", pa.string())])
 

@@ -6,12 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curate.corpus import ShardWriter
 from curate.plan.fit import Whole
 from curate.plan.measure import measure, with_starts
 from curate.plan.numbers import bare_of, numbers_of
 from curate.plan.predict import predict
 from curate.plan.result import Part
+from curate.writer import ShardWriter
 from tests.plan.made import drawn_of, shard, split_line, write_log
 
 

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.corpus import Corpus, ShardWriter, read_receipt, write_corpus
+from curate.corpus import Corpus, write_corpus
 from curate.document import Batch
+from curate.parquet import read_receipt
 from curate.run import RunError, run
 from curate.stage import Keep, Measure, Rule
+from curate.writer import ShardWriter
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def whole(tmp_path: Path, source: Corpus) -> dict[str, bytes]:
 WRITE = """
 import resource, sys
 import pyarrow as pa
-from curate.corpus import ShardWriter
+from curate.writer import ShardWriter
 if len(sys.argv) > 2:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 batch = pa.RecordBatch.from_pydict({"text": [str(i * 7919 % 100_003) * 30 for i in range(50_000)]})

@@ -11,12 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curate.corpus import Corpus, ShardWriter, read_receipt, write_corpus
+from curate.corpus import Corpus, write_corpus
 from curate.dedup import dedup
+from curate.parquet import read_receipt
 from curate.readers import open_source
 from curate.readers.html import Extract
 from curate.run import run
 from curate.storage import find, info, open_binary, upload
+from curate.writer import ShardWriter
 from pipelines.bare_machine import project_pages, write_warc
 from tests.here import python
 
