@@ -26,7 +26,7 @@ from curate.run import run
 from curate.stage import Sample, Stage
 from curate.tokenizer.bpe import load_tokenizer, token_bytes, train_tokenizer
 from curate.tokenizer.pack import tokenize
-from curate.tokenizer.sample import text_bytes
+from curate.tokenizer.sample import countable_bytes, text_bytes
 from curate.tokenizer.tokens import TOKENIZER, Tokens
 
 BYTES_PER_TOKEN = 5  # at most, of text in the languages and vocabularies we know: errs towards keeping more
@@ -222,7 +222,7 @@ def _learn(design: Design, folders: Mapping[str, str], out: str) -> str:
         for path, weight in arm.sources.items():
             weights[folders[path]] = weights.get(folders[path], 0.0) + weight / sum(arm.sources.values())
     # the arm with the least text for its share bounds the sample: else the others would make up for it
-    whole = min(text_bytes(Corpus(path)) / weight for path, weight in weights.items()) * sum(weights.values())
+    whole = min(countable_bytes(Corpus(path)) / weight for path, weight in weights.items()) * sum(weights.values())
     sample_bytes = min(int(whole), TOKENIZER_BYTES)
     return str(train_tokenizer(weights, out, vocab_size=design.vocabulary, sample_bytes=sample_bytes))
 

@@ -17,7 +17,7 @@ from curate.corpus import Source, read_split
 from curate.document import ID, TEXT
 from curate.stage import id_hash
 from curate.tokenizer.bpe import load_tokenizer
-from curate.tokenizer.sample import DOCUMENT_CHARS, name_of, text_bytes
+from curate.tokenizer.sample import DOCUMENT_CHARS, countable_bytes, name_of
 
 SAMPLE_BYTES = 2_000_000  # of each corpus
 KINDS = 40  # values of a column that get a row of their own, the most frequent ones
@@ -54,7 +54,7 @@ def texts_by(
     """
     if column is not None and column not in source.schema.names:
         raise ValueError(f"{name_of(source)} has no column {column!r}; it has {', '.join(source.schema.names)}")
-    bound = int(min(1.0, sample_bytes / max(text_bytes(source), 1)) * 2**64)
+    bound = int(min(1.0, sample_bytes / max(countable_bytes(source), 1)) * 2**64)
     kinds: dict[str, list[str]] = {}
     for batch in (batch for split in source.splits() for batch in read_split(source, split)):
         values = batch[column].to_pylist() if column else [name_of(source)] * batch.num_rows

@@ -4,12 +4,15 @@
 
 A weight is a corpus's share of the sample's bytes, and a corpus that has less than its share is taken whole, the others
 making up for it. Without weights every corpus gives the same share of its documents. Documents are drawn by the hash of
-(seed, id), so the order and number of shards decide nothing; how much text there is, is read from the footers, to about
-a percent. Every document is read once to draw some: a corpus of terabytes is better given as a part of it.
+(seed, id), so the order and number of shards decide nothing. Of a long document only the beginning counts. How much
+text there is, is read from the footers, to about a percent, and how much of it counts from the first documents of some
+shards; a file without a footer counts with its size, so one that is compressed gives some three times its share beside
+Parquet. Every document is read once to draw some: a corpus of terabytes is better given as a part of it.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from curate.corpus import Corpus, Source, Split, read_split
 from curate.document import ID, TEXT, Batch
@@ -18,6 +21,7 @@ from curate.stage import id_hash
 
 DOCUMENT_CHARS = 10_000  # of one document that count, so that a few long books do not decide (nanochat)
 BATCH_TEXTS = 1000
+LOOKED_AT = 16  # splits, of which the first batch tells how long documents are
 
 Given = str | os.PathLike[str] | Source  # a corpus by path, or any source of documents
 Corpora = Given | Sequence[Given] | Mapping[str, float] | Sequence[tuple[Given, float]]
@@ -32,10 +36,11 @@ def sample(corpora: Corpora, sample_bytes: int, seed: int = 0) -> Iterator[list[
     Raises:
         ValueError: a weight is not positive, or nothing was drawn.
     """
-    sources, weights = _open(corpora)
+    sources, weights = opened(corpora)
     taken = False
     texts: list[str] = []
-    for source, share in zip(sources, _shares([text_bytes(s) for s in sources], weights, sample_bytes), strict=True):
+    sizes = [countable_bytes(source) for source in sources]
+    for source, share in zip(sources, _shares(sizes, weights, sample_bytes), strict=True):
         bound = int(share * 2**64)
         for batch in (batch for split in source.splits() for batch in documents(source, split)):
             for document, text in zip(batch[ID].to_pylist(), batch[TEXT].to_pylist(), strict=True):
@@ -50,7 +55,8 @@ def sample(corpora: Corpora, sample_bytes: int, seed: int = 0) -> Iterator[list[
     yield texts
 
 
-def _open(corpora: Corpora) -> tuple[list[Source], list[float] | None]:
+def opened(corpora: Corpora) -> tuple[list[Source], list[float] | None]:
+    """Return the sources, and their weights if they have any."""
     if isinstance(corpora, str | os.PathLike) or not isinstance(corpora, Mapping | Sequence):
         return [source_of(corpora)], None
     pairs = list(corpora.items()) if isinstance(corpora, Mapping) else [i for i in corpora if isinstance(i, tuple)]
@@ -93,6 +99,16 @@ def _shares(sizes: Sequence[int], weights: Sequence[float] | None, sample_bytes:
         open_ones -= small
         left -= sum(sizes[n] for n in small)
     return shares
+
+
+def countable_bytes(source: Source) -> int:
+    """Return about how many bytes of a source's text lie in the first `DOCUMENT_CHARS` of its documents."""
+    size, splits = text_bytes(source), source.splits()
+    some = splits[:: -(-len(splits) // LOOKED_AT) or 1]
+    batches = (batch for split in some for batch in islice(documents(source, split), 1))
+    lengths = [len(text) for batch in batches for text in batch[TEXT].to_pylist() if text]
+    counted = sum(min(length, DOCUMENT_CHARS) for length in lengths)
+    return round(size * counted / max(sum(lengths), 1))
 
 
 def text_bytes(source: Source) -> int:

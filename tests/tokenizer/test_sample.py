@@ -54,6 +54,14 @@ def test_a_corpus_smaller_than_its_share_is_taken_whole_and_the_others_make_up_f
     assert counts["web"] == pytest.approx(300_000, rel=0.15)
 
 
+def test_long_documents_weigh_what_is_read_of_them(corpora, tmp_path):
+    books = [f"book {n} " + "word " * 40_000 for n in range(60)]  # 12 MB, of which 600 kB count
+    paths = {corpora["web"]: 1.0, write(tmp_path, "book", books, shard_rows=10).path: 1.0}
+    counts = drawn(paths, 600_000)
+    assert counts["book"] == pytest.approx(300_000, rel=0.25)
+    assert counts["web"] == pytest.approx(300_000, rel=0.15)
+
+
 def test_a_sample_larger_than_everything_is_everything(corpora):
     everything = {corpora["web"]: 1.0, corpora["code"]: 1.0}
     assert sum(len(batch) for batch in sample(everything, 10**9)) == 800
