@@ -27,12 +27,12 @@ from curate.cli import main
 from curate.cli.options import open_text
 from curate.cli.tables import print_table
 from curate.cluster import on_ray
-from curate.corpus import Corpus
 from curate.document import TEXT
 from curate.evaluate.suites import evaluate, format_results
 from curate.parquet import read_receipt
 from curate.tokenizer.bpe import load_tokenizer, train_tokenizer
 from curate.tokenizer.pack import tokenize
+from curate.tokenizer.sample import documents
 from curate.tokenizer.tokens import Tokens
 from curate.train.data import Phase
 from curate.train.held_out import HeldOut
@@ -246,10 +246,7 @@ def learn(paths: Sequence[str], weights: Mapping[str, float], out: str, vocab_si
     made = {path: Tokens(path) for path in paths if is_tokens(path)}
     if made:
         return str(next(iter(made.values())).tokenizer)
-    if not Path(out, "tokenizer.json").exists():
-        train_tokenizer(
-            [(open_text(path), weights[path]) for path in paths if path in weights], out, vocab_size=vocab_size
-        )
+    train_tokenizer([(open_text(path), weights[path]) for path in paths if path in weights], out, vocab_size=vocab_size)
     learned = load_tokenizer(out).get_vocab_size()
     if learned < vocab_size:
         print(f"the corpora have words for {learned:,} tokens, not {vocab_size:,}; --vocab {learned} says so in time")
@@ -280,7 +277,9 @@ def folder_names(paths: Paths, prefix: str = "") -> dict[str, str]:
 
 
 def texts_of(path: str) -> list[str]:
-    return [text for text in Corpus(path).table([TEXT])[TEXT].to_pylist() if text]
+    source = open_text(path)
+    batches = (batch for split in source.splits() for batch in documents(source, split))
+    return [text for batch in batches for text in batch[TEXT].to_pylist() if text]
 
 
 def print_plan(recipe: Recipe, phases: Sequence[Phase]) -> None:

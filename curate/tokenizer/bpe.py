@@ -12,13 +12,16 @@ same bytes per token on code and 3 to 4 % fewer on web pages and books.) Tokens 
 (Rust); the same sample gives the same `tokenizer.json` on any number of threads.
 """
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from curate.tokenizer.sample import Corpora, sample
+from curate.tokenizer.sample import Corpora, opened, sample
 
 END_OF_TEXT = "<|endoftext|>"  # id 0: after every document, and the model's bos, eos and padding as in SmolLM
 SPECIAL_TOKENS = (
@@ -48,6 +51,9 @@ OTHERS = tuple(byte for byte in range(256) if byte not in PRINTABLE)
 # The character that byte-level BPE writes for each byte in a vocabulary, as GPT-2 chose them.
 BYTE_CHARACTERS = "".join(chr(b) if b in PRINTABLE else chr(256 + OTHERS.index(b)) for b in range(256))
 CONFIG_FILE = "tokenizer_config.json"
+CHAT_FILE = "chat_template.jinja"  # where transformers 5 keeps a template
+LEARNED_FILE = "learned.json"  # of what a tokenizer was learned
+TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 SAMPLE_BYTES = 500_000_000  # some minutes of training; nanochat learns 32,768 tokens from 2 GB
 
 
@@ -63,10 +69,17 @@ def train_tokenizer(
 
     `corpora` may map paths to weights, their shares of the sample (see `curate.tokenizer.sample`). A sample with too
     few distinct words gives fewer tokens than `vocab_size`; `load_tokenizer(out).get_vocab_size()` is what was learned.
+    The same call again finds it there and learns nothing.
+
+    Raises:
+        ValueError: no text was drawn, `vocab_size` is too small, or `out` holds another tokenizer.
     """
     smallest = len(SPECIAL_TOKENS) + 256
     if vocab_size < smallest:
         raise ValueError(f"vocab_size {vocab_size} is below {smallest}: all bytes and the special tokens need a place")
+    recipe = _recipe(corpora, vocab_size, sample_bytes, seed)
+    if _is_learned(Path(out), recipe):
+        return Path(out)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],
@@ -75,7 +88,37 @@ def train_tokenizer(
     )
     tokenizer = untrained()
     tokenizer.train_from_iterator(sample(corpora, sample_bytes, seed), trainer)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    Path(out, LEARNED_FILE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
     return save_tokenizer(tokenizer, out)
+
+
+def _recipe(corpora: Corpora, vocab_size: int, sample_bytes: int, seed: int) -> dict[str, Any]:
+    """Return what decides a tokenizer, wherever the corpora lie."""
+    sources, weights = opened(corpora)
+    inputs = [[split.identity() for split in source.splits()] for source in sources]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    return {
+        "vocab_size": vocab_size,
+        "sample_bytes": sample_bytes,
+        "seed": seed,
+        "corpora": digest,
+        "weights": weights,
+    }
+
+
+def _is_learned(out: Path, recipe: Mapping[str, Any]) -> bool:
+    if not (out / "tokenizer.json").exists():
+        return False
+    file = out / LEARNED_FILE
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    different = [name for name, value in recipe.items() if before.get(name) != value]
+    if different:
+        raise ValueError(
+            f"{out} holds a tokenizer that was learned with other {' and '.join(different)}; choose another folder, "
+            "delete that one, or name it as the tokenizer to use"
+        )
+    return True
 
 
 def untrained() -> Tokenizer:
@@ -87,12 +130,14 @@ def untrained() -> Tokenizer:
     return tokenizer
 
 
-def save_tokenizer(tokenizer: Tokenizer, out: str | os.PathLike[str]) -> Path:
-    """Write `tokenizer.json` and the `tokenizer_config.json` that `AutoTokenizer` needs."""
+def save_tokenizer(
+    tokenizer: Tokenizer, out: str | os.PathLike[str], settings: Mapping[str, Any] | None = None
+) -> Path:
+    """Write `tokenizer.json` and the `tokenizer_config.json` that `AutoTokenizer` needs, by default one of ours."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
+    config = settings or {
+        "tokenizer_class": TOKENIZER_CLASS,
         "bos_token": END_OF_TEXT,
         "eos_token": END_OF_TEXT,
         "unk_token": END_OF_TEXT,
@@ -118,17 +163,21 @@ def load_tokenizer(path: str | os.PathLike[str], *, markup: bool = False) -> Tok
     file = file / "tokenizer.json" if file.is_dir() else file
     if not file.exists():
         raise FileNotFoundError(f"{path} holds no tokenizer.json; train one with train_tokenizer or name its folder")
-    return from_json(file.read_text(encoding="utf-8"), markup=markup)
+    plain = from_json(file.read_text(encoding="utf-8"))
+    return from_json(plain.to_str(), markup=True, end=end_of_text_id(file.parent, plain)) if markup else plain
 
 
-def from_json(text: str, *, markup: bool = False) -> Tokenizer:
+def from_json(text: str, *, markup: bool = False, end: int | None = None) -> Tokenizer:
+    """Make a tokenizer for whole documents; `end` is the id that ends them where that is not `<|endoftext|>`."""
     if markup:
         known = json.loads(text)
-        for token in known["added_tokens"]:
-            token["special"] = token["content"] == END_OF_TEXT  # what is not special is found in texts
+        for token in known["added_tokens"]:  # what is not special is found in texts
+            token["special"] = token["content"] == END_OF_TEXT or token["id"] == end
         text = json.dumps(known)
     tokenizer = Tokenizer.from_str(text)
     tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()  # transformers saves what its last call was asked for
+    tokenizer.no_padding()
     return tokenizer
 
 

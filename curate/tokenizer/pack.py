@@ -11,8 +11,8 @@ with the splits that have none. `out` is a folder on a disk that all workers see
 """
 
 import hashlib
+import json
 import os
-import shutil
 import uuid
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +29,16 @@ from curate.corpus import Source, Split
 from curate.document import ID, TEXT
 from curate.parquet import read_receipt
 from curate.progress import Progress, RunLog
-from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, from_json, load_tokenizer, num_ids, save_tokenizer
+from curate.tokenizer.bpe import (
+    CHAT_FILE,
+    CONFIG_FILE,
+    TOKENIZER_CLASS,
+    end_of_text_id,
+    from_json,
+    load_tokenizer,
+    num_ids,
+    save_tokenizer,
+)
 from curate.tokenizer.encode import Encoder
 from curate.tokenizer.sample import Given, documents, name_of, source_of
 from curate.tokenizer.tokens import TOKENIZER, Tokens, bin_file
@@ -57,7 +66,7 @@ def tokenize(
     splits = opened.splits()
     trained = load_tokenizer(tokenizer)
     end = end_of_text_id(tokenizer, trained)
-    _keep_tokenizer(trained, Path(tokenizer), Path(out, TOKENIZER))
+    _keep_tokenizer(trained, _settings(Path(tokenizer), trained, end), Path(out, TOKENIZER))
     work = _TokenizeSplit(opened, str(out), trained.to_str(), end, markup)
     _refuse_foreign_shards(Path(out), splits)
     log, num_bytes = RunLog(str(out), "tokenize"), sum(split.num_bytes for split in splits)
@@ -73,12 +82,22 @@ def tokenize(
     return tokens
 
 
-def _keep_tokenizer(trained: Tokenizer, given: Path, kept: Path) -> None:
+def _settings(given: Path, trained: Tokenizer, end: int) -> dict[str, Any] | None:
+    """Return a tokenizer's own settings, and what these tokens decided that they do not say; None if it has none."""
+    file, template = given / CONFIG_FILE, given / CHAT_FILE
+    if not file.exists():
+        return None
+    own: dict[str, Any] = {"tokenizer_class": TOKENIZER_CLASS} | json.loads(file.read_text(encoding="utf-8"))
+    own["eos_token"] = own.get("eos_token") or trained.id_to_token(end)
+    if template.exists():
+        own.setdefault("chat_template", template.read_text(encoding="utf-8"))
+    return own
+
+
+def _keep_tokenizer(trained: Tokenizer, settings: dict[str, Any] | None, kept: Path) -> None:
     """Put the tokenizer beside its tokens, with its own settings where it has some."""
     if not (kept / "tokenizer.json").exists():
-        save_tokenizer(trained, kept)
-        if (given / CONFIG_FILE).exists():
-            shutil.copyfile(given / CONFIG_FILE, kept / CONFIG_FILE)
+        save_tokenizer(trained, kept, settings)
     elif load_tokenizer(kept).to_str() != trained.to_str():
         raise ValueError(f"{kept.parent} holds tokens of another tokenizer; choose another folder or delete it")
 
@@ -110,7 +129,7 @@ class _TokenizeSplit:
         done = self.receipt(split, recipe)
         if done is not None:
             return Shard(int(done["num_documents"]), resumed=True)
-        encode = _encoder(self.tokenizer_json, self.markup)
+        encode = _encoder(self.tokenizer_json, self.markup, self.end_of_text)
         dtype = "<u2" if encode.vocab_size <= UINT16_VOCAB else "<u4"
         unfinished = Path(self.out, f".{split.name.replace('/', '.')}.{uuid.uuid4().hex}.bin.tmp")
         try:
@@ -134,7 +153,6 @@ class _TokenizeSplit:
                 unfinished.replace(bin_file(self.out, split.name))
                 recipe |= {
                     "vocab_size": encode.vocab_size,
-                    "end_of_text": self.end_of_text,
                     "dtype": dtype,
                     "sha256": content.hexdigest(),
                 }
@@ -151,7 +169,7 @@ class _TokenizeSplit:
 
     def recipe(self, split: Split) -> dict[str, Any]:
         """Return what decides the bytes of a shard."""
-        return self.about() | {"split": split.identity()}
+        return self.about() | {"split": split.identity(), "end_of_text": self.end_of_text}
 
     def receipt(self, split: Split, recipe: dict[str, Any]) -> dict[str, Any] | None:
         """Return the receipt of a split that is done.
@@ -179,9 +197,9 @@ def _refuse_null(batch: pa.RecordBatch, split: Split) -> None:
 class _Encode:
     """Texts to ids and the end of each row in them: compiled where the tokenizer is ours, else by the library."""
 
-    def __init__(self, tokenizer_json: str, markup: bool) -> None:
+    def __init__(self, tokenizer_json: str, markup: bool, end: int) -> None:
         self.compiled = None if markup else Encoder.of(tokenizer_json)
-        self.library = from_json(tokenizer_json, markup=markup)
+        self.library = from_json(tokenizer_json, markup=markup, end=end)
         self.vocab_size = num_ids(self.library)
 
     def __call__(self, texts: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
@@ -193,9 +211,9 @@ class _Encode:
 
 
 @cache
-def _encoder(tokenizer_json: str, markup: bool) -> _Encode:
+def _encoder(tokenizer_json: str, markup: bool, end: int) -> _Encode:
     """Load once per worker process."""
-    return _Encode(tokenizer_json, markup)
+    return _Encode(tokenizer_json, markup, end)
 
 
 def _digest(text: str) -> str:

@@ -61,7 +61,7 @@ class Tokens:
         strange = [name for name, receipt in found if receipt.get("step") != "tokenize"]
         if strange:
             raise ValueError(f"{self.path}/{strange[0]}.parquet is no index of tokens; tokenize the corpus first")
-        if len({receipt["tokenizer"] for _, receipt in found}) > 1:
+        if len({(receipt["tokenizer"], receipt["end_of_text"]) for _, receipt in found}) > 1:
             raise ValueError(f"{self.path} mixes shards of different tokenizers; tokenize into a fresh folder")
         return [receipt for _, receipt in found]
 

@@ -86,7 +86,7 @@ class Mixture:
         short = [path for path, tokens in self.corpora.items() if tokens.num_tokens <= self.seq_len]
         if short:
             raise ValueError(f"{short[0]} has fewer than {self.seq_len + 1} tokens, a window; use a shorter seq_len")
-        prints = {tokens.fingerprint["tokenizer"] for tokens in self._list}
+        prints = {(tokens.fingerprint["tokenizer"], tokens.end_of_text) for tokens in self._list}
         if len(prints) > 1:
             raise ValueError(f"{', '.join(self.corpora)} were made by {len(prints)} tokenizers; a mixture needs one")
         paths: dict[str, str] = {}

@@ -104,7 +104,9 @@ def texts(tmp_path_factory) -> dict[str, str]:
     for name, rows in made.items():
         batch = pa.RecordBatch.from_pydict({"id": [f"{name}{n}" for n in range(len(rows))], "text": rows})
         write_corpus(folder / name, [batch])
-    return {name: str(folder / name) for name in made}
+    lines = [json.dumps({"id": f"h{n}", "text": text}) for n, text in enumerate(made["held"])]
+    (folder / "held.jsonl").write_text("\n".join(lines))
+    return {name: str(folder / name) for name in made} | {"held": str(folder / "held.jsonl")}
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,31 @@ def test_the_bytes_of_the_tokens_are_the_bytes_of_the_text(folder, text):
     assert b"".join(known[number] for number in tokenizer.encode(text).ids) == text.encode()
 
 
+def test_a_tokenizer_with_another_end_keeps_it_out_of_marked_texts_too(folder, tmp_path):
+    text = (folder / "tokenizer.json").read_text().replace("<|endoftext|>", "<|end|>")
+    (tmp_path / "tokenizer.json").write_text(text)
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|end|>"}')
+    marked = load_tokenizer(tmp_path, markup=True)
+    assert [n for n in marked.encode("<file_sep>x<|end|>").ids if n < len(SPECIAL_TOKENS)] == [5]
+
+
+def test_what_a_call_of_transformers_left_in_the_file_cuts_and_fills_no_document(folder, tmp_path):
+    saved = load_tokenizer(folder)
+    saved.enable_truncation(4)
+    saved.enable_padding(length=4)
+    saved.save(str(tmp_path / "tokenizer.json"))
+    for text in ("a", "Lesson 7: birds sing in the trees."):
+        assert load_tokenizer(tmp_path).encode(text).ids == load_tokenizer(folder).encode(text).ids
+
+
+def test_a_tokenizer_that_is_there_is_not_learned_again_and_another_is_refused(corpus, folder):
+    before = (folder / "tokenizer.json").stat().st_mtime_ns
+    assert train_tokenizer(corpus, folder, vocab_size=400) == folder
+    with pytest.raises(ValueError, match="learned with other vocab_size and weights"):
+        train_tokenizer({corpus.path: 1.0}, folder, vocab_size=401)
+    assert (folder / "tokenizer.json").stat().st_mtime_ns == before
+
+
 def test_every_byte_has_a_token(folder):
     assert {bytes([byte]) for byte in range(256)} <= set(token_bytes(load_tokenizer(folder)))
 

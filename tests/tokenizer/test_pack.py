@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,6 +95,30 @@ def test_another_tokenizer_into_the_same_folder_is_refused(corpus, tokenizer, tm
     with pytest.raises(ValueError, match="another tokenizer"):
         tokenize(corpus, tmp_path / "tokens", tokenizer=other, ray="none")
     assert files(tmp_path / "tokens") == before
+
+
+def test_the_kept_tokenizer_says_what_a_given_one_left_open(corpus, tokenizer, tmp_path):
+    """As GPT-2's folder, which names no end, with the template where transformers 5 keeps it."""
+    given = tmp_path / "given"
+    given.mkdir()
+    shutil.copyfile(tokenizer / "tokenizer.json", given / "tokenizer.json")
+    (given / "tokenizer_config.json").write_text('{"model_max_length": 1024, "eos_token": null}')
+    (given / "chat_template.jinja").write_text("{{ messages }}")
+    tokens = tokenize(corpus, tmp_path / "tokens", tokenizer=given, ray="none")
+    assert json.loads((tokens.tokenizer / "tokenizer_config.json").read_text()) == {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 1024,
+        "eos_token": "<|endoftext|>",
+        "chat_template": "{{ messages }}",
+    }
+
+
+def test_another_end_mark_into_the_same_folder_is_refused(corpus, tokenizer, tmp_path):
+    tokenize(corpus, tmp_path / "tokens", tokenizer=tokenizer, ray="none")
+    chat = shutil.copytree(tokenizer, tmp_path / "chat")
+    (chat / "tokenizer_config.json").write_text('{"eos_token": "<|im_end|>"}')
+    with pytest.raises(ValueError, match="another end_of_text"):
+        tokenize(corpus, tmp_path / "tokens", tokenizer=chat, ray="none")
 
 
 def test_a_cut_off_shard_is_named(corpus, tokenizer, tmp_path):
