@@ -1,7 +1,6 @@
 """Verbs that make one corpus, or its tokens, of another: extract, filter, concatenate, tokenize."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from curate.cli.options import Engine, Inputs, Kind, Out, open_input, open_text, subfolders, to_text, weights
@@ -157,7 +156,7 @@ def tokenize(
     """
     from curate.tokenizer.bpe import train_tokenizer
     from curate.tokenizer.fertility import fertilities, texts_by
-    from curate.tokenizer.formats import FORMATS
+    from curate.tokenizer.formats import to_megatron, to_nanotron
     from curate.tokenizer.pack import tokenize as pack
 
     paths = weights(sources)
@@ -166,20 +165,22 @@ def tokenize(
     if lacking:
         raise ValueError(f"{lacking[0]} has no column {by!r}; it has {', '.join(opened[lacking[0]].schema.names)}")
     weighted = [(opened[path], weight) for path, weight in paths.items()]
-    learn_from = weighted if len(set(paths.values())) > 1 else list(opened.values())
+    learn_from = weighted if set(sources) != set(paths) else list(opened.values())  # where a weight was written
     how = {"vocab_size": vocab, "sample_bytes": sample_bytes, "seed": seed}
     folder = tokenizer or str(train_tokenizer(learn_from, f"{out}/tokenizer", **how))
     names, rows = subfolders(list(paths)), []
     for path, source in opened.items():
         place = f"{out}/{names[path]}"
         tokens = pack(source, place, tokenizer=folder, markup=markup, ray=ray, workers=workers)
-        for trainer in also:
-            FORMATS[trainer](tokens, f"{place}-{trainer}")
-        fertility = tokens.num_bytes / (tokens.num_tokens - tokens.num_documents)  # without the ends of documents
+        if "nanotron" in also:
+            to_nanotron(tokens, f"{place}-nanotron", tokenizer=folder)
+        if "megatron" in also:
+            to_megatron(tokens, f"{place}-megatron")
+        fertility = tokens.num_bytes / max(tokens.num_tokens - tokens.num_documents, 1)  # without ends of documents
         rows.append((path, f"{tokens.num_documents:,}", f"{tokens.num_tokens:,}", f"{fertility:.2f}"))
     print_table(("corpus", "documents", "tokens", "bytes/token"), rows)
     if beside or by:
-        compared = {"this one": folder, **{Path(other).name: other for other in beside}}
+        compared = {"this one": folder, **{name: other for other, name in subfolders(beside).items()}}
         lines = []
         for path, source in opened.items():
             for kind, found in fertilities(texts_by(source, by), compared).items():

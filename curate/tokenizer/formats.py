@@ -1,7 +1,7 @@
 """Token shards for other trainers: datatrove's and nanotron's `.ds`, Megatron-LM's `.bin` and `.idx`.
 
-    to_nanotron(Tokens("tokens/edu"), "nanosets/edu")       # nanotron: dataset_folder: nanosets/edu
-    to_megatron(Tokens("tokens/edu"), "megatron/edu")       # Megatron: --data-path megatron/edu/00000
+    to_nanotron(Tokens("tokens/edu"), "nanosets/edu", tokenizer="tokenizer")    # nanotron: dataset_folder: nanosets/edu
+    to_megatron(Tokens("tokens/edu"), "megatron/edu")                  # Megatron: --data-path megatron/edu/00000
 
 Both hold plain little-endian integers one after another, which is what our shards are, with the end mark after every
 document, as `datatrove` and `--append-eod` write them. So only the indexes are new; the tokens are linked where the
@@ -24,25 +24,44 @@ MEGATRON_MAGIC = b"MMIDIDX\x00\x00"  # of megatron/core/datasets/indexed_dataset
 MEGATRON_CODES = {2: 8, 4: 4}  # bytes of a token -> its code there: uint16, int32
 
 
-def to_nanotron(tokens: Tokens, out: str | os.PathLike[str]) -> Path:
-    """Write `NAME.ds`, `NAME.ds.index` (uint64 ends of documents) and `NAME.ds.metadata` for every shard."""
-    for name in tokens.shards:
-        target = Path(out, f"{name}.ds")
+def to_nanotron(
+    tokens: Tokens, out: str | os.PathLike[str], *, tokenizer: str | os.PathLike[str] | None = None
+) -> Path:
+    """Write `NAME.ds`, `NAME.ds.index` (uint64 ends of documents) and `NAME.ds.metadata` for every shard.
+
+    nanotron looks into no subfolder: the slashes of a nested shard's name become points.
+
+    Args:
+        tokenizer: the folder that the metadata names, which nanotron opens and wants to be one for all corpora of a
+            mixture; by default the one beside these tokens.
+
+    Raises:
+        ValueError: two shards would have one name.
+    """
+    kept = Path(tokenizer or tokens.tokenizer).absolute()
+    kept = kept.parent if kept.is_file() else kept
+    flat = {name.replace("/", "."): name for name in tokens.shards}
+    if len(flat) < len(tokens.shards):
+        raise ValueError(f"{tokens.path} has shards that differ by / and . only; nanotron has no folders, rename them")
+    for plain, name in flat.items():
+        target = Path(out, f"{plain}.ds")
         _link(bin_file(tokens.path, name), target)
         ends = _ends(tokens, name)
         _write(target.with_name(f"{target.name}.index"), ends.astype("<u8").tobytes())
         count = int(ends[-1]) if len(ends) else 0
-        lines = (f"{tokens.tokenizer / 'tokenizer.json'}|{tokens.dtype.itemsize}", str(count), f"{count:,} T")
+        lines = (f"{kept}|{tokens.dtype.itemsize}", str(count), f"{count:,} T")
         _write(target.with_name(f"{target.name}.metadata"), "\n".join(lines).encode())
     return Path(out)
 
 
 def to_megatron(tokens: Tokens, out: str | os.PathLike[str]) -> Path:
-    """Write `NAME.bin` and `NAME.idx` for every shard; each document is one sequence."""
+    """Write `NAME.bin` and `NAME.idx` for every shard that has documents; each of them is one sequence."""
     for name in tokens.shards:
-        _link(bin_file(tokens.path, name), Path(out, f"{name}.bin"))
         ends = _ends(tokens, name)
-        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+        if not len(ends):
+            continue  # Megatron cannot map an empty file
+        _link(bin_file(tokens.path, name), Path(out, f"{name}.bin"))
+        starts = np.concatenate([[0], ends[:-1]])
         size = tokens.dtype.itemsize
         parts = (
             MEGATRON_MAGIC,
@@ -56,9 +75,6 @@ def to_megatron(tokens: Tokens, out: str | os.PathLike[str]) -> Path:
         )
         _write(Path(out, f"{name}.idx"), b"".join(parts))
     return Path(out)
-
-
-FORMATS = {"nanotron": to_nanotron, "megatron": to_megatron}
 
 
 def _ends(tokens: Tokens, name: str) -> npt.NDArray[np.int64]:

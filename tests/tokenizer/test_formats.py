@@ -1,5 +1,6 @@
 """Our shards as other trainers read them: datatrove's own reader, and Megatron's format read from its description."""
 
+import shutil
 import struct
 from itertools import pairwise
 
@@ -50,7 +51,7 @@ def test_datatrove_writes_the_same_index_and_metadata(tokens, tmp_path):
     from datatrove.pipeline.tokens.tokenizer import TokenizedFile
 
     to_nanotron(tokens, tmp_path / "ours")
-    name = f"{tokens.tokenizer / 'tokenizer.json'}"
+    name = str(tokens.tokenizer)
     file = TokenizedFile(str(tmp_path / "theirs"), "00000.ds", tokenizer_name_or_path=name, save_final_metadata=True)
     for document in documents(tokens)[:13]:
         file.write(document, None)
@@ -59,6 +60,45 @@ def test_datatrove_writes_the_same_index_and_metadata(tokens, tmp_path):
         assert (tmp_path / f"ours/00000.ds{end}").read_bytes() == (tmp_path / f"theirs/00000.ds{end}").read_bytes()
     ours, theirs = ((tmp_path / f"{w}/00000.ds.metadata").read_text().split("\n")[:2] for w in ("ours", "theirs"))
     assert ours == theirs
+
+
+def test_the_metadata_names_one_tokenizer_for_all_corpora_which_nanotron_can_open(tokens, tmp_path):
+    """Its NanosetDatasetsArgs gives what stands before the bar to AutoTokenizer, and wants it to be one everywhere."""
+    from transformers import AutoTokenizer
+
+    common = tmp_path / "tokenizer"
+    shutil.copytree(tokens.tokenizer, common)
+    for given, named in ((None, tokens.tokenizer), (common, common), (common / "tokenizer.json", common)):
+        out = to_nanotron(tokens, tmp_path / "nanosets", tokenizer=given)
+        names = {file.read_text().split("\n")[0] for file in out.glob("*.metadata")}
+        assert names == {f"{named}|2"}
+        assert AutoTokenizer.from_pretrained(names.pop().split("|")[0]).vocab_size == tokens.vocab_size
+
+
+def test_nested_and_empty_shards_are_where_nanotron_and_megatron_can_read_them(tokens, tmp_path):
+    rows = [pa.RecordBatch.from_pydict({"id": [f"n{n}"], "text": [f"Nest {n}."]}) for n in range(3)]
+    write_corpus(tmp_path / "corpus/2024/a", rows[:2], shard_rows=1)
+    write_corpus(tmp_path / "corpus/2024/b", [], schema=rows[0].schema)
+    nested = tokenize(tmp_path / "corpus", tmp_path / "tokens", tokenizer=tokens.tokenizer, ray="none")
+    to_nanotron(nested, tmp_path / "nanosets")
+    assert {file.name for file in (tmp_path / "nanosets").glob("*.ds")} == {
+        *("2024.a.00000.ds", "2024.a.00001.ds", "2024.b.00000.ds")
+    }
+    to_megatron(nested, tmp_path / "megatron")
+    names = sorted(str(file.relative_to(tmp_path / "megatron")) for file in (tmp_path / "megatron").rglob("*.bin"))
+    assert names == ["2024/a/00000.bin", "2024/a/00001.bin"], "an empty file cannot be mapped"
+    read = [document for name in names for document in read_megatron(tmp_path / "megatron" / name)]
+    assert read == documents(nested)
+
+
+def test_shards_that_nanotron_could_not_tell_apart_are_refused(tokens, tmp_path):
+    row = pa.RecordBatch.from_pydict({"id": ["n"], "text": ["Nest."]})
+    for folder in ("c/a", "c/a.b"):
+        write_corpus(tmp_path / folder, [row])
+    (tmp_path / "c/a/b.00000.parquet").hardlink_to(tmp_path / "c/a/00000.parquet")
+    same = tokenize(tmp_path / "c", tmp_path / "tokens", tokenizer=tokens.tokenizer, ray="none")
+    with pytest.raises(ValueError, match="no folders"):
+        to_nanotron(same, tmp_path / "nanosets")
 
 
 def read_megatron(prefix) -> list[list[int]]:
