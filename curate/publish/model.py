@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from curate.evaluate.record import MODEL, weights_digest
+from curate.evaluate.record import MODEL, STEP, weights_digest
 from curate.evaluate.results import JSON as RESULTS
 from curate.ledger.markdown import table, words
 from curate.publish.settings import Settings, write_settings
@@ -52,7 +52,8 @@ def model_readme(folder: str, settings: Settings, below: str = "") -> str:
     name = settings.repo or "."
     title = settings.name or ""
     header = _header(settings, results, title or settings.repo or place.name)
-    card = model_card(config, num_parameters, dtype, place, run, name=name, header=header, title=title, more=more)
+    said: dict[str, Any] = {"name": name, "header": header, "title": title, "more": more}
+    card = model_card(config, num_parameters, dtype, place, run, step=_step(place), **said)
     return f"{card}\n{write_settings(settings, below)}"
 
 
@@ -148,6 +149,12 @@ def _verdict(one: Mapping[str, Any]) -> tuple[str, ...]:
     interval = f"[{low:+.4f}, {high:+.4f}]" if isinstance(low, float) and isinstance(high, float) else "-"
     names = (words(f"{one['measure']}"), words(f"{one['arm']}"), words(f"{one['baseline']}"))
     return (*names, f"{one['difference']:+.4f}", interval, f"{one['verdict']}")
+
+
+def _step(place: Path) -> int | None:
+    """Return the step of its run that a model is of, as its export says."""
+    step: int | None = json.loads((place / CONFIG).read_text("utf-8")).get(STEP)
+    return step
 
 
 def _shape(place: Path) -> tuple[Any, int, str]:

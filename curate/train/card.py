@@ -25,6 +25,7 @@ def model_card(
     checkpoint: Path,
     run: Path | None,
     *,
+    step: int | None = None,
     name: str = ".",
     header: str = HEADER,
     title: str = "",
@@ -33,6 +34,7 @@ def model_card(
     """Return README.md with the hub's header.
 
     Args:
+        step: steps of the run that the model has; all there are by default.
         name: what `from_pretrained` is to be given.
         header: lines of the front matter.
         title: of the card; its size by default.
@@ -45,8 +47,8 @@ def model_card(
         _architecture(config, dtype),
     ]
     if run is not None and (run / "run.json").exists():
-        parts += [_run_section(folder, number) for number, folder in enumerate(_runs(run), 1)]
-        parts.append(_evaluations(run))
+        parts += [_run_section(folder, number, steps) for number, (folder, steps) in enumerate(_runs(run, step), 1)]
+        parts.append(_evaluations(run, step))
     else:
         parts.append(f"The run that made this model is not known; it is checkpoint `{checkpoint.name}`.\n")
     parts += more
@@ -76,19 +78,19 @@ def _architecture(config: ModelConfig, dtype: str) -> str:
     )
 
 
-def _runs(run: Path) -> list[Path]:
-    """Return the runs that led here, the first one first."""
-    runs, here = [run], run
+def _runs(run: Path, step: int | None) -> list[tuple[Path, int | None]]:
+    """Return the runs that led here, the first one first, and the steps of each that the model has."""
+    runs, here = {run: step}, run
     while (origin := _json(here / "run.json").get("annealed_from")) is not None:
         here = Path(origin["path"]).parents[1]  # RUN/checkpoints/step-000100
         if not (here / "run.json").exists() or here in runs:
             break
-        runs.append(here)
-    return runs[::-1]
+        runs[here] = origin["step"]
+    return list(runs.items())[::-1]
 
 
-def _run_section(run: Path, number: int) -> str:
-    recipe, log = _json(run / "run.json"), _lines(run / "log.jsonl")
+def _run_section(run: Path, number: int, steps: int | None) -> str:
+    recipe, log = _json(run / "run.json"), _lines(run / "log.jsonl")[:steps]
     plan = recipe["plan"]
     origin = recipe.get("annealed_from")
     title = "Training" if origin is None else f"Decay, from step {origin['step']:,}"
@@ -125,8 +127,8 @@ def _data_table(phases: Sequence[dict[str, Any]]) -> str:
     return table(("until", "corpus", "share", "tokens in it"), rows, num_words=2) + "\n"
 
 
-def _evaluations(run: Path) -> str:
-    measured = _lines(run / "evaluations.jsonl")
+def _evaluations(run: Path, step: int | None) -> str:
+    measured = [line for line in _lines(run / "evaluations.jsonl") if step is None or line["step"] <= step]
     if not measured:
         return ""
     last = measured[-1]

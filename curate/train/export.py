@@ -19,11 +19,12 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import load_file, save_file
 
-from curate.tokenizer.bpe import end_of_text_id
+from curate.tokenizer.bpe import CONFIG_FILE, end_of_text_id, load_tokenizer
 from curate.train.card import model_card
 from curate.train.model import Llama, ModelConfig
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+TOKENIZER_FILES = ("tokenizer.json", CONFIG_FILE)
+STEP = "curate_step"  # of config.json: a step tells an exported model from a later one of the same run
 PREFIX = "model."  # LlamaForCausalLM holds its LlamaModel under this name
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -49,17 +50,30 @@ def export(
     for name in TOKENIZER_FILES:
         shutil.copyfile(source / name, folder / name)
     end = end_of_text_id(folder)
+    _open_with_end(folder, end)
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end})
-    card = model_card(model.config, model.num_parameters, dtype, source, None if run is None else Path(run))
+    step, of_run = _step(source), None if run is None else Path(run)
+    card = model_card(model.config, model.num_parameters, dtype, source, of_run, step=step.get(STEP))
     (folder / "README.md").write_text(card, encoding="utf-8")
-    _write_json(folder / "config.json", llama_config(model.config, end, dtype) | _step(source))
+    _write_json(folder / "config.json", llama_config(model.config, end, dtype) | step)
     return folder
+
+
+def _open_with_end(folder: Path, end: int) -> None:
+    """Have the tokenizer open a text as training did: by the end of the one before, and by no mark of its own."""
+    settings = _read_json(folder / CONFIG_FILE)
+    mark = settings.get("eos_token") or load_tokenizer(folder).id_to_token(end)
+    if settings.get("bos_token") != mark:
+        _write_json(folder / CONFIG_FILE, settings | {"bos_token": mark, "eos_token": mark})
+    tokenizer = _read_json(folder / "tokenizer.json")
+    if (tokenizer.get("post_processor") or {}).get("type", "ByteLevel") != "ByteLevel":  # others add marks
+        _write_json(folder / "tokenizer.json", tokenizer | {"post_processor": None})
 
 
 def _step(checkpoint: Path) -> dict[str, int]:
     """Return the step that a checkpoint is of, so that an exported model can be told from a later one."""
     state = checkpoint / "state.json"
-    return {"curate_step": json.loads(state.read_text())["step"]} if state.exists() else {}
+    return {STEP: _read_json(state)["step"]} if state.exists() else {}
 
 
 def llama_config(config: ModelConfig, end_of_text: int, dtype: str = "float32") -> dict[str, Any]:
@@ -103,10 +117,14 @@ def load_checkpoint_model(folder: Path) -> Llama:
     """Read the model of a checkpoint that the loop wrote."""
     if not (folder / "model.json").exists():
         raise FileNotFoundError(f"{folder} is no checkpoint; name a folder such as RUN/checkpoints/step-000100")
-    config = ModelConfig(**json.loads((folder / "model.json").read_text()))
+    config = ModelConfig(**_read_json(folder / "model.json"))
     model = Llama(config)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from curate.train.data import Phase
 from curate.train.export import export, llama_config, load_checkpoint_model
@@ -152,6 +155,39 @@ def test_the_card_of_an_annealed_model_tells_both_runs_and_what_was_measured(tok
     assert "| step 2 | stories | 1.000 |" in card
     assert "| the end | sums | 0.500 |" in card
     assert "| edu | 2.5000 |" in card
+
+
+def test_the_card_of_an_earlier_checkpoint_tells_no_later_step(token_folders, tmp_path):
+    settings = {"threads": 1, "device": "cpu", "quiet": True}
+    stable = pretrain(
+        token_folders["stories"], tmp_path / "stable", model=TINY, steps=4, seq_len=16, batch_tokens=64, decay=0,
+        checkpoint_every=2, **settings,
+    )  # fmt: skip
+    measured = [{"step": n, "tokens": 64 * n, "edu": float(n)} for n in (2, 4)]
+    (stable.path / "evaluations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in measured))
+    early = stable.path / "checkpoints/step-000002"
+    card = (export(early, tmp_path / "hf", run=stable.path) / "README.md").read_text()
+    assert "2 of 4 steps of 4 x 16 tokens: 128" in card
+    assert "| edu | 2.0000 |" in card
+    final = anneal(early, token_folders["sums"], tmp_path / "decay", steps=1, **settings)
+    card = (final.model / "README.md").read_text()
+    assert "2 of 4 steps of 4 x 16 tokens: 128" in card
+    assert "1 of 1 steps" in card
+
+
+def test_a_foreign_tokenizer_opens_a_text_as_training_did(run, tmp_path):
+    """With the end of the text before it; Llama 3's opens with a mark of its own, which no model of ours has seen."""
+    from transformers import AutoTokenizer
+
+    checkpoint = shutil.copytree(run.checkpoint, tmp_path / "step-000005")
+    llama = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    llama.post_processor = TemplateProcessing(single="<|im_start|> $A", special_tokens=[("<|im_start|>", 1)])
+    llama.save(str(checkpoint / "tokenizer.json"))
+    config = json.loads((checkpoint / "tokenizer_config.json").read_text())
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(config | {"bos_token": "<|im_start|>"}))
+    opened = AutoTokenizer.from_pretrained(export(checkpoint, tmp_path / "hf"))
+    assert opened.bos_token_id == opened.eos_token_id == 0
+    assert opened("birds")["input_ids"] == AutoTokenizer.from_pretrained(run.model)("birds")["input_ids"]
 
 
 def test_without_its_run_the_card_claims_nothing(run, tmp_path):
