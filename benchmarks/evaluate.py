@@ -79,6 +79,10 @@ HARNESS: dict[str, dict[str, Any]] = {  # lm-evaluation-harness' wording of each
     },
     "copa": {"doc_to_text": "{{query}}", **CHOICES},
 }
+DESCRIPTIONS = {  # before MMLU's questions, by subject
+    "mmlu": "The following are multiple choice questions (with answers) about {}.\n\n",
+    "mmlu_cloze": "The following are questions (with answers) about {}.\n\n",
+}
 
 HEAD = (
     *("task", "items", "acc theirs, ours", "acc_norm theirs, ours", "verdicts that differ", "largest gap, nats"),
@@ -106,9 +110,7 @@ def harness_config(task: Likelihood, folder: str, subject: str) -> dict[str, Any
         own["metric_list"] = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}]  # it has no other
     if subject:
         own["process_docs"] = of_subject(subject)
-        if task.description:
-            told = subject.replace("_", " ")
-            own["description"] = f"The following are multiple choice questions (with answers) about {told}.\n\n"
+        own["description"] = DESCRIPTIONS[task.name].format(subject.replace("_", " "))
     file = task.data.file(folder)
     return {
         "task": f"{task.name}_{subject or 'all'}",

@@ -37,7 +37,8 @@ def evaluate(
         tasks: some tasks of the suites only, such as arc_easy,piqa.
         data: folder of the tasks' JSONL or Parquet files, or hub.
         text: held-out documents, each optionally named: `edu=heldout/edu`; corpora, Parquet, JSONL or WARC.
-        limit: items of each task (of each of MMLU's subjects), and documents, to take at most; fineweb takes 1000.
+        limit: items of each task (of each of MMLU's subjects), and documents, to take at most; 1000 of everything
+            where fineweb is asked.
         shots: solved examples before each question, of tasks that have a file of them; each task's own by default.
         samples: programs for each problem at temperature 0.2, beside the greedy one; 0 for greedy alone.
         against: folder of another model's evaluation, to compare with item by item.
@@ -49,16 +50,22 @@ def evaluate(
             model's folder).
         workers: pieces of tasks at a time, each with a CPU and the model in memory; needs --ray.
         num_gpus: GPUs for each of them.
-        out: folder for results.json, results.md, items.parquet and answers.parquet; the model's folder by default.
+        out: folder for results.json, results.md, items.parquet and answers.parquet, in place of an earlier
+            evaluation's; the model's folder by default, which a hub name has not.
     """
     from curate.evaluate.held_out import named_path, read_texts
-    from curate.evaluate.results import compare, format_comparison
+    from curate.evaluate.results import compare, compared_files, format_comparison
     from curate.evaluate.suites import Suite, chosen, format_results
     from curate.evaluate.suites import evaluate as measure
 
+    if against is not None:
+        compared_files(against)  # a folder of no evaluation is told now, not after this one
+    places = dict(map(named_path, text))
+    if len(places) < len(text):
+        raise ValueError("two --text have one name; tell them apart with NAME=PATH")
     files = [Suite(Path(path).stem, path) for path in suite if path.endswith((".jsonl", ".parquet"))]
     named, most = chosen([name for name in suite if not name.endswith((".jsonl", ".parquet"))], tasks, limit)
-    texts = {name: read_texts(path, limit) for name, path in map(named_path, text)}
+    texts = {name: read_texts(path, most) for name, path in places.items()}
     asked = {"suites": files, "tasks": named, "data": data, "texts": texts, "limit": most, "shots": shots}
     how = {"samples": samples, "dtype": dtype, "device": device, "unsafe_sandbox": unsafe_sandbox, "out": out}
     how["allow_missing"] = allow_missing

@@ -3,9 +3,10 @@
     problems = [humaneval(row) for row in rows]
     Program.. = [problem.program(text) for text in samples]          # run by curate.evaluate.sandbox
 
-HumanEval (Chen et al. 2021, arXiv 2107.03374): the prompt is a signature and docstring, the model goes on, and stops as
-in lm-evaluation-harness. MBPP (Austin et al. 2021, arXiv 2108.07732): the task and its tests are shown after three
-solved examples, numbers 2 to 4 of the file; problems 11 to 510 are its test split.
+HumanEval (Chen et al. 2021, arXiv 2107.03374): the prompt is a signature and docstring, and the model goes on. MBPP
+(Austin et al. 2021, arXiv 2108.07732): the task and its tests are shown after three solved examples, numbers 2 to 4 of
+the file; problems 11 to 510 are its test split. Both stop where lm-evaluation-harness stops them: HumanEval after 1,024
+new tokens, MBPP after 256.
 
 pass@k is the unbiased estimate 1 - C(n-c, k) / C(n, k) of Chen et al., eq. 1, averaged over problems; state n and the
 temperature with it. n = 20 at T = 0.2 and top-p 0.95 is SmolLM's and Stack-Edu's; lm-evaluation-harness' plain
@@ -25,6 +26,7 @@ GREEDY = Decoding()
 SAMPLED = Decoding(temperature=0.2, top_p=0.95, num_samples=20)  # HumanEvalPack, arXiv 2308.07124
 HUMANEVAL_STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # Chen et al. 2021, section 2.1; the harness
 MBPP_STOP = ("[DONE]",)
+HUMANEVAL_TOKENS, MBPP_TOKENS = 1024, 256  # in lm-evaluation-harness 0.4.13: `humaneval`'s, and its default
 MBPP_SHOTS, MBPP_TEST = (2, 3, 4), range(11, 511)  # task_id; Austin et al. 2021, section 2.1
 KS = (1, 10)
 
@@ -47,7 +49,8 @@ class Problem:
 
 def humaneval(row: Mapping[str, Any]) -> Problem:
     prompt, solution = row["prompt"], row["canonical_solution"]
-    return Problem(row["task_id"], prompt, prompt, row["test"], row["entry_point"], solution, HUMANEVAL_STOP, 512)
+    how = (HUMANEVAL_STOP, HUMANEVAL_TOKENS)
+    return Problem(row["task_id"], prompt, prompt, row["test"], row["entry_point"], solution, *how)
 
 
 def mbpp(rows: Sequence[Mapping[str, Any]], numbers: Sequence[int] = MBPP_TEST) -> list[Problem]:
@@ -64,7 +67,8 @@ def mbpp(rows: Sequence[Mapping[str, Any]], numbers: Sequence[int] = MBPP_TEST) 
 
 def _mbpp_problem(row: Mapping[str, Any], shots: str) -> Problem:
     tests = "\n".join([row.get("test_setup_code") or "", *row["test_list"]])
-    return Problem(f"MBPP/{row['task_id']}", shots + _asked(row), "", tests, "", row["code"], MBPP_STOP, 512)
+    name, prompt = f"MBPP/{row['task_id']}", shots + _asked(row)
+    return Problem(name, prompt, "", tests, "", row["code"], MBPP_STOP, MBPP_TOKENS)
 
 
 def _asked(row: Mapping[str, Any]) -> str:

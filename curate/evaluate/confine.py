@@ -82,6 +82,7 @@ def enter_namespaces() -> None:
 
 def new_root(folder: str, read_only: "list[str]", disk_bytes: int) -> None:
     """Make `folder` the root: an empty /work to write in, and read-only views of what Python needs."""
+    os.umask(0o022)  # who is no longer root must be able to pass the folders made here
     mount("none", "/", None, MS_REC | MS_PRIVATE)  # what is mounted from here on stays in here
     mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={disk_bytes},nr_inodes=4096,mode=755")
     for path in read_only:
@@ -129,7 +130,10 @@ def drop_privileges(user: int) -> None:
 
 def limit(limits: "dict[str, tuple[int, int]]") -> None:
     for name, (soft, hard) in limits.items():
-        resource.setrlimit(getattr(resource, name), (soft, hard))
+        most = resource.getrlimit(kind := getattr(resource, name))[1]
+        if most != resource.RLIM_INFINITY:  # a lower limit of this machine stays: only root may raise it
+            soft, hard = min(soft, most), min(hard, most)
+        resource.setrlimit(kind, (soft, hard))
 
 
 def die_with_parent() -> None:
@@ -149,18 +153,20 @@ def run(program: str, tests: str, helpers: str, entry_point: str) -> None:
     """Execute a program, then its tests where the program's names do not reach: they see the real builtins.
 
     With an entry point the tests define `check`, which is given the program's function, and `helpers` is what else they
-    may name. Without one they are statements about the program's names.
+    may name. Without one they are statements about the program's names. As in HumanEval's own harness the program is
+    not "__main__": what it would do only when started as a script is not done.
     """
     import builtins
 
     everywhere, real = vars(builtins), dict(vars(builtins))
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"], names = module, vars(module)
+    module = types.ModuleType("program")
+    sys.modules["program"] = sys.modules["__main__"] = module  # the latter, or it could import this script
+    names = vars(module)
     exec(compile(program, "<program>", "exec"), names)
     everywhere.clear()
     everywhere.update(real)
     if entry_point:
-        apart: dict[str, typing.Any] = {"__name__": "__main__"}
+        apart: dict[str, typing.Any] = {"__name__": "program"}
         exec(compile(helpers, "<helpers>", "exec"), apart)
         apart[entry_point] = names[entry_point]
         exec(compile(tests, "<tests>", "exec"), apart)

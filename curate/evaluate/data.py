@@ -16,7 +16,7 @@ HUB_URL = "hf://datasets"
 
 @dataclass(frozen=True)
 class Data:
-    """Rows by file name in a folder, and by "owner/name config split" on the hub."""
+    """Rows by file name in a folder, and by "owner/name config split" or "... split+split" on the hub."""
 
     names: tuple[str, ...]
     hub: str = ""
@@ -65,13 +65,17 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def hub_rows(name: str, hub_url: str = HUB_URL) -> list[dict[str, Any]]:
-    """Read a split of a data set: the hub keeps every one as Parquet on the branch refs/convert/parquet."""
+    """Read splits of a data set: the hub keeps every one as Parquet on the branch refs/convert/parquet."""
+    if not name:
+        raise ValueError("this task has no data set on the hub; give a folder with its file")
+    repository, config, splits = name.split()
+    return [row for split in splits.split("+") for row in _split_rows(repository, config, split, hub_url)]
+
+
+def _split_rows(repository: str, config: str, split: str, hub_url: str) -> list[dict[str, Any]]:
     import fsspec
     import pyarrow.parquet as pq
 
-    if not name:
-        raise ValueError("this task has no data set on the hub; give a folder with its file")
-    repository, config, split = name.split()
     fs, root = fsspec.core.url_to_fs(f"{hub_url}/{repository}@~parquet/{config}/{split}")
     files = sorted(fs.glob(f"{root}/*.parquet"))
     if not files:

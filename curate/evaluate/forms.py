@@ -20,7 +20,7 @@ LETTERS = "ABCDEFGHIJ"
 
 
 def cloze(asked: Question) -> Pairs:
-    """ARC and PIQA everywhere; also MMLU's continuation form in the harness."""
+    """ARC and PIQA everywhere; also MMLU's continuation form in the harness, its subject in the description."""
     return _after(f"Question: {asked.stem}\nAnswer:", asked.choices)
 
 
@@ -81,6 +81,11 @@ def topic(asked: Question) -> str:
 def choices_of(asked: Question) -> str:
     """MMLU's first line in the harness, SmolLM and Hendrycks et al. 2021."""
     return f"The following are multiple choice questions (with answers) about {topic(asked)}.\n\n"
+
+
+def questions_of(asked: Question) -> str:
+    """MMLU's first line in the harness where the choices are not shown."""
+    return f"The following are questions (with answers) about {topic(asked)}.\n\n"
 
 
 def _shown(asked: Question) -> str:

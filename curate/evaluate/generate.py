@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curate.evaluate.logprobs import ReadAhead
-from curate.evaluate.model import context_start, device_of, encode, max_length, start_token
+from curate.evaluate.logprobs import ReadAhead, caches_plainly
+from curate.evaluate.model import context_start, device_of, encode, longest_input, start_token
 
 CPU_ROWS, GPU_ROWS = 16, 128  # texts written side by side
 
@@ -48,11 +48,7 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], how: Decoding, 
     A prompt too long for the model and the new tokens loses its beginning. `first` is the first prompt's number, for
     its random ones, where these prompts are a piece of more.
     """
-    room = max_length(model) - how.max_new_tokens
-    if room < 1:
-        raise ValueError(
-            f"the model holds {max_length(model)} tokens, which leaves no room for {how.max_new_tokens} new ones"
-        )
+    room = require_room(model.config, how)
     start = context_start(tokenizer)
     read = [([*start, *encode(tokenizer, prompt)] or [start_token(tokenizer)])[-room:] for prompt in prompts]
     texts: list[list[str]] = [[] for _ in prompts]
@@ -60,6 +56,16 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], how: Decoding, 
         for row in _write(model, tokenizer, read, batch, how, first):
             texts[row.prompt].append(cut(_text(tokenizer, row.tokens), how.stop))
     return texts
+
+
+def require_room(config: Any, how: Decoding) -> int:
+    """Return how many tokens of a prompt a model reads beside the new ones; raise where it cannot write so here."""
+    if not caches_plainly(config):
+        raise ValueError(f"a model of {type(config).__name__} keeps no plain attention cache, which writing needs here")
+    holds = longest_input(config)
+    if holds <= how.max_new_tokens:
+        raise ValueError(f"the model holds {holds} tokens, which leaves no room for {how.max_new_tokens} new ones")
+    return holds - how.max_new_tokens
 
 
 def cut(text: str, stop: Sequence[str]) -> str:
@@ -108,8 +114,9 @@ def choose(logits: Tensor, how: Decoding, uniforms: Sequence[np.random.Generator
     before = odds.cumsum(-1) - odds
     nucleus = torch.where(before < how.top_p, odds, 0.0).cumsum(-1)  # the likeliest token always stays
     drawn = torch.tensor([uniform.random() for uniform in uniforms], device=logits.device)[:, None]
-    places = torch.searchsorted(nucleus, (drawn * nucleus[:, -1:]).float(), right=True).clamp(max=logits.shape[1] - 1)
-    return [int(token) for token in order.gather(1, places)[:, 0]]
+    places = torch.searchsorted(nucleus, (drawn * nucleus[:, -1:]).float(), right=True)
+    last = (nucleus < nucleus[:, -1:]).sum(-1, keepdim=True)  # of the nucleus; a draw may be rounded up to its whole
+    return [int(token) for token in order.gather(1, places.minimum(last))[:, 0]]
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:

@@ -91,11 +91,13 @@ def score_plain(model: Model, spans: Sequence[Span]) -> list[Scored]:
 
 def caches(model: Any) -> bool:
     """Tell whether the model keeps plain keys and values that can be copied: full attention, of transformers."""
-    if not hasattr(model, "prepare_inputs_for_generation"):
-        return False
+    return hasattr(model, "prepare_inputs_for_generation") and caches_plainly(model.config)
+
+
+def caches_plainly(config: Any) -> bool:
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    layers = DynamicCache(config=model.config).layers
+    layers = DynamicCache(config=config).layers
     return all(type(layer) is DynamicLayer for layer in layers)
 
 
@@ -226,8 +228,6 @@ class ReadAhead:
 
     @classmethod
     def of(cls, model: Any, texts: Sequence[Sequence[int]]) -> "ReadAhead":
-        if not caches(model):
-            raise ValueError(f"{type(model).__name__} keeps no plain attention cache, which generation here needs")
         cache, logits = _read(model, _Cache(None, None), texts)
         return cls(model, cache, logits[:, -1])
 

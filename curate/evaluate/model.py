@@ -114,8 +114,23 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple
 
 def max_length(model: Any) -> int:
     """Return how many tokens the model reads at once."""
-    config = model.config
-    return int(getattr(config, "max_position_embeddings", None) or config.max_seq_len)
+    return longest_input(model.config)
+
+
+def longest_input(config: Any) -> int:
+    """Return how many tokens a model of this config reads at once.
+
+    Raises:
+        ValueError: it does not say, as those of Bloom and Mamba do not, whose inputs may have any length.
+    """
+    own = config.get_text_config() if hasattr(config, "get_text_config") else config  # Gemma 3 also reads images
+    told = getattr(own, "max_position_embeddings", None) or getattr(own, "max_seq_len", None)
+    if told is None:
+        raise ValueError(
+            f"{type(config).__name__} does not say how many tokens the model reads at once; add "
+            '"max_position_embeddings", such as 2048, to its config.json'
+        )
+    return int(told)
 
 
 def device_of(model: Any) -> torch.device:

@@ -114,6 +114,8 @@ def _macro(parts: Sequence[Estimate]) -> Estimate:
 
 def answers(task: Answer, asked: Sequence[Written], prompts: Sequence[str]) -> Part:
     """Return what the model writes after each prompt, judged."""
+    if not prompts:
+        raise ValueError(f"no questions to answer in {task.name}; is its file empty, or the limit 0?")
     pieces = [Writing(task.name, first, some, task.decoding) for first, some in in_pieces(prompts, NUM_PROMPTS)]
     return Part(task.name, pieces, partial(_judged, task, asked))
 
@@ -132,6 +134,8 @@ def _judged(task: Answer, asked: Sequence[Written], found: Sequence[list[list[st
 
 def programs(name: str, problems: Sequence[code_tasks.Problem], samples: int) -> Part:
     """Return programs for each problem, greedily and by sampling, run."""
+    if not problems:
+        raise ValueError(f"no problems to solve in {name}; are those that it asks in its file, or is the limit 0?")
     ways = {"greedy": code_tasks.GREEDY}
     if samples:
         ways["sampled"] = replace(code_tasks.SAMPLED, num_samples=samples)

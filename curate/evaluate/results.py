@@ -74,6 +74,7 @@ def write(
     answers: Sequence[Mapping[str, Any]],
     model: Evaluated | None = None,
 ) -> None:
+    """Write the files of an evaluation into a folder, in place of an earlier one's."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     for file, table in (
@@ -82,6 +83,8 @@ def write(
     ):
         if table is not None:
             pq.write_table(table, folder / file)
+        else:  # an earlier evaluation's would pass for this one's
+            (folder / file).unlink(missing_ok=True)
     (folder / TABLE).write_text(format_results(results, markdown=True) + "\n", encoding="utf-8")
     told = {MODEL: asdict(model), **results} if model is not None else results
     (folder / JSON).write_text(dumps(told) + "\n", encoding="utf-8")
@@ -128,15 +131,20 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> li
     return found
 
 
-def _values(folder: str | os.PathLike[str]) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:
-    """Return for each task and measure what tells its items apart, and a value for each."""
-    found: dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]] = {}
+def compared_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of an evaluation that `compare` reads; raise where there are none."""
     files = [path for name in (ITEM_FILE, ANSWER_FILE) if (path := Path(folder, name)).exists()]
     if not files:
         raise FileNotFoundError(
             f"{folder} holds neither {ITEM_FILE} nor {ANSWER_FILE}; is it a folder of `curate evaluate`?"
         )
-    for path in files:
+    return files
+
+
+def _values(folder: str | os.PathLike[str]) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:
+    """Return for each task and measure what tells its items apart, and a value for each."""
+    found: dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]] = {}
+    for path in compared_files(folder):
         table = pq.read_table(path)
         for task in table["task"].unique().to_pylist():
             part = table.filter(pc.equal(table["task"], task))

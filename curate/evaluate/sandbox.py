@@ -92,11 +92,15 @@ class Outcome:
     output: str = ""  # the end of what it wrote
 
 
+class _NotReadyError(RuntimeError):
+    """The sandbox came to a limit before the program was begun."""
+
+
 class Sandbox:
     """A place to run programs in.
 
     Raises:
-        RuntimeError: this machine allows no containment, and `unsafe` was not asked for.
+        RuntimeError: this machine allows no containment, and `unsafe` was not asked for; or no program can run here.
     """
 
     folder: str  # where programs run, while the sandbox is open
@@ -110,11 +114,21 @@ class Sandbox:
         self._place = tempfile.TemporaryDirectory(prefix="curate-sandbox-")
         self.folder = self._place.name
         try:
-            self.run(Program("", ""))  # says at once where nothing can be contained
+            self._try_out()
         except BaseException:
             self._place.cleanup()
             raise
         return self
+
+    def _try_out(self) -> None:
+        """Raise at once where nothing can be contained, or where programs would fail whatever is in them."""
+        trial = self.run(Program("", "import heapq"))
+        if not trial.passed:
+            raise RuntimeError(
+                "no program can run in the sandbox on this machine: one that only imports a module ends with "
+                f"{trial.reason!r}. Look at the limits it has ({self.limits}; `ulimit -H -a`), and whether all users "
+                f"may read {sys.base_prefix}"
+            )
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self._place.cleanup()
@@ -126,6 +140,11 @@ class Sandbox:
 
     def run(self, program: Program) -> Outcome:
         """Run one program to its end, or to the first limit it reaches."""
+        with suppress(_NotReadyError):  # a node may stall for once; nothing of the program has run
+            return self._run(program)
+        return self._run(program)
+
+    def _run(self, program: Program) -> Outcome:
         number, token = next(self._numbers), secrets.token_hex(16)
         folder = Path(self.folder, str(number))
         folder.mkdir()
@@ -168,6 +187,11 @@ class Sandbox:
         _kill(process)
         shown = output[-TAIL:].decode("utf-8", "replace")
         state, _, proof = told.decode("utf-8", "replace").partition("\n")
+        if limit and not told:
+            raise _NotReadyError(
+                f"the sandbox reached {limit} before its program began, twice; this machine is too busy: run less "
+                "beside it, and evaluate again"
+            )
         if state != "ready":
             raise RuntimeError(
                 f"programs cannot be contained on this machine ({state or shown.strip() or 'no answer'}); "
@@ -222,14 +246,16 @@ def read_only() -> list[str]:
 
 
 def _collect(process: int, report: IO[bytes], output: IO[bytes], limits: Limits) -> tuple[bytes, bytes, str | None]:
-    """Read both pipes to their ends; return what came, and the limit that ended it."""
+    """Read both pipes until they or the process end; return what came, and the limit that ended it."""
     deadline, look, reached = time.monotonic() + limits.wall_s, time.monotonic() + LOOK_S, None
     told, shown = bytearray(), bytearray()
     with selectors.DefaultSelector() as ready:
         ready.register(report, selectors.EVENT_READ, told)
         ready.register(output, selectors.EVENT_READ, shown)
-        while ready.get_map() and reached is None:
-            for key, _ in ready.select(min(LOOK_S, max(deadline - time.monotonic(), 0))):
+        ended = False
+        while ready.get_map() and reached is None and not ended:
+            ended = _has_ended(process)  # asked first, so that what it wrote is read; uncontained, others may hold on
+            for key, _ in ready.select(0 if ended else min(LOOK_S, max(deadline - time.monotonic(), 0))):
                 piece = os.read(key.fd, 65536)
                 key.data.extend(piece)
                 if not piece:
@@ -246,10 +272,18 @@ def _collect(process: int, report: IO[bytes], output: IO[bytes], limits: Limits)
     return bytes(told), bytes(shown), reached
 
 
+def _has_ended(process: int) -> bool:
+    """Tell whether a process has ended, and leave it unwaited for: until then its number is that of its group."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13, where only the pipes tell
+        return False
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group; with process 1 of a namespace, all in it end."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    """End the whole process group, also what its first process left; with process 1 of a namespace, all in it end."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):  # the latter is macOS' word for a group of the dead
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()

@@ -9,6 +9,7 @@ Everything measured is written, task by task, so that two models can be compared
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from typing import Any
 from curate.cluster import TASK_MEMORY, map_units, on_ray
 from curate.evaluate import code as code_tasks
 from curate.evaluate.cloze import Suite, make_cloze
+from curate.evaluate.generate import require_room
 from curate.evaluate.model import Dtype, require_model
 from curate.evaluate.parts import Finished, Part, answers, held_out, likelihood, programs
-from curate.evaluate.pieces import LONGEST_FIRST, Work, loaded
+from curate.evaluate.pieces import LONGEST_FIRST, Programs, Work, Writing, loaded
 from curate.evaluate.record import MODEL, evaluated, weight_files
 from curate.evaluate.results import Results, format_results, write
 from curate.evaluate.sandbox import Sandbox
@@ -49,6 +51,8 @@ def evaluate(
 ) -> Results:
     """Measure a Hugging Face model and write all it did into `out` (the model's folder by default).
 
+    What an earlier evaluation left there is replaced.
+
     Args:
         suites: JSONL files of questions.
         tasks: of the published suites, see `curate.evaluate.tasks.pick`.
@@ -70,6 +74,9 @@ def evaluate(
         raise ValueError("nothing to evaluate on; give suites, tasks, texts or several of them")
     if any(suite.name == MODEL for suite in suites):
         raise ValueError(f"a suite called {MODEL!r} would hide in results.json which model it is of; rename its file")
+    require_model(Path(model_dir))
+    if out is None and not Path(model_dir).is_dir():
+        raise ValueError(f"{model_dir} is a model on the hub, no folder to write into; say where with --out")
     there = require_data(tasks, data, num_shots=shots, allow_missing=allow_missing) if tasks else []
     if left_out := [task.name for task in tasks if task not in there]:
         print(f"left out, no file in {data}: {', '.join(left_out)}", file=sys.stderr)
@@ -81,7 +88,9 @@ def evaluate(
     parts = [held_out(name, some) for name, some in asked.items()]
     parts += [likelihood(suite.name, suite.items(limit)) for suite in suites]
     parts += [_part(task, data, limit=limit, shots=shots, samples=samples) for task in there]
-    require_model(Path(model_dir))
+    if twice := [name for name, times in Counter(part.name for part in parts).items() if times > 1]:
+        raise ValueError(f"two to measure are called {', '.join(twice)}; rename a file, or ask them one at a time")
+    _require_writer(model_dir, parts)
     of, place = evaluated(model_dir), str(Path(model_dir).absolute()) if Path(model_dir).is_dir() else str(model_dir)
     work = Work(place, device, dtype, of.digest or of.revision, threads, 1 if away else None, unsafe_sandbox)
     engine = {"ray": ray, "workers": workers, "num_gpus": num_gpus, "memory": _memory(Path(model_dir))}
@@ -105,6 +114,21 @@ def _part(task: Task, data: str | os.PathLike[str], *, limit: int | None, shots:
     if isinstance(task, Answer):
         return answers(task, *task.questions(data, limit=limit, num_shots=shots))
     return programs(task.name, task.problems(data, limit=limit), samples)
+
+
+def _require_writer(model_dir: str | os.PathLike[str], parts: Sequence[Part]) -> None:
+    """Raise where the model cannot write what is asked: now, not when all else has been measured."""
+    asked = {part.name: one.decoding for part in parts for one in part.pieces if isinstance(one, Writing | Programs)}
+    if not asked:
+        return
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(model_dir)
+    for name, how in asked.items():
+        try:
+            require_room(config, how)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be asked: {error}. Leave it out: --tasks names those to ask") from error
 
 
 def _do(
@@ -135,9 +159,21 @@ def chosen(suites: Sequence[str], tasks: str = "", limit: int | None = None) -> 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if names and not suites:
         raise ValueError(f"--tasks {tasks} names tasks of a suite; add --suite, one of {', '.join(SUITES)}")
-    found = {task.name: task for suite in suites for task in pick(suite)}
+    found: dict[str, list[Task]] = {}  # each task by its name, in as many ways as it is asked
+    for task in (task for suite in suites for task in pick(suite)):
+        if task not in found.setdefault(task.name, []):
+            found[task.name].append(task)
     unknown = [name for name in names if name not in found]
     if unknown:
         raise ValueError(f"{', '.join(suites)} has no task {', '.join(unknown)}; it has {', '.join(found)}")
-    least = min((LIMITS[suite] for suite in suites if suite in LIMITS), default=None)
-    return [found[name] for name in names or found], limit if limit is not None else least
+    wanted = list(dict.fromkeys(names or found))
+    if unlike := [name for name in wanted if len(found[name]) > 1]:
+        raise ValueError(
+            f"{', '.join(suites)} ask {', '.join(unlike)} in different ways; take one suite at a time, each with its "
+            "own --out"
+        )
+    limits = {LIMITS.get(suite) for suite in suites} if limit is None else {limit}
+    if len(limits) > 1:
+        told = ", ".join(f"{suite} {LIMITS.get(suite, 'all')}" for suite in suites)
+        raise ValueError(f"suites take different numbers of items of each task ({told}); say how many with --limit")
+    return [task for name in wanted for task in found[name]], next(iter(limits), None)

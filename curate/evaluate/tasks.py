@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from curate.evaluate import forms
 from curate.evaluate.answers import (
@@ -42,6 +42,7 @@ from curate.evaluate.items import Item
 from curate.evaluate.questions import Question, question
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Likelihood:
         self, folder: str | os.PathLike[str], *, limit: int | None = None, num_shots: int | None = None
     ) -> list[Item]:
         """Read the first `limit` items, of each subject where there are subjects."""
-        asked = [_question(row, number, self.name) for number, row in enumerate(self.data.rows(folder), 1)]
+        asked = _read_all(question, self.data.rows(folder), self.name)
         beginnings = self._beginnings(folder, self.num_shots if num_shots is None else num_shots)
         return [self._item(one, beginnings) for one in _first(asked, limit)]
 
@@ -74,7 +75,7 @@ class Likelihood:
             return {}
         if self.shots is None:
             raise ValueError(f"{self.name} has no file of examples; ask it without --shots")
-        solved = [_question(row, number, self.name) for number, row in enumerate(self.shots.rows(folder), 1)]
+        solved = _read_all(question, self.shots.rows(folder), f"{self.name}'s examples")
         texts: dict[str, list[str]] = {}
         for one in solved:
             texts.setdefault(one.group, []).append("".join(self.form(one)[one.gold]))
@@ -97,11 +98,12 @@ class Answer:
         self, folder: str | os.PathLike[str], *, limit: int | None = None, num_shots: int | None = None
     ) -> tuple[list[Written], list[str]]:
         """Return the first `limit` questions and what the model reads for each."""
-        asked = [self.read(row) for row in self.data.rows(folder)[:limit]]
+        asked = _read_all(self.read, self.data.rows(folder)[:limit], self.name)
         wanted = self.num_shots if num_shots is None else num_shots
         if wanted and self.shots is None:
             raise ValueError(f"{self.name} has no file of examples; ask it without --shots")
-        solved = [self.read(row) for row in self.shots.rows(folder)[:wanted]] if wanted and self.shots else []
+        shown = self.shots.rows(folder)[:wanted] if wanted and self.shots else []
+        solved = _read_all(self.read, shown, f"{self.name}'s examples")
         start = "".join(f"{one.prompt}{one.shown}\n\n" for one in solved)
         return asked, [start + one.prompt for one in asked]
 
@@ -115,17 +117,25 @@ class Code:
     read: Callable[[Sequence[Row]], list[Problem]]
 
     def problems(self, folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Problem]:
-        return self.read(self.data.rows(folder))[:limit]
+        try:
+            return self.read(self.data.rows(folder))[:limit]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.name}: a row in {folder} is no problem ({error!r}); is it its file?") from error
 
 
 Task = Likelihood | Answer | Code
 
 
-def _question(row: Row, number: int, task: str) -> Question:
-    try:
-        return question(row)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"{task}, row {number}: not a question ({error})") from error
+def _read_all(read: Callable[[Row], T], rows: Sequence[Row], task: str) -> list[T]:
+    """Read every row; one that is no question is named."""
+    found = []
+    for number, row in enumerate(rows, 1):
+        try:
+            found.append(read(row))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            what = f"no field {error}; it has {', '.join(row)}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{task}, row {number}: not a question ({what})") from error
+    return found
 
 
 def _first(asked: Sequence[Question], limit: int | None) -> list[Question]:
@@ -155,7 +165,7 @@ GSM8K_TEST, GSM8K_TRAIN = (
     Data(("gsm8k_train",), "openai/gsm8k main train"),
 )
 HUMANEVAL = Data(("humaneval", "humaneval_openai"), "openai/openai_humaneval openai_humaneval test")
-MBPP = Data(("mbpp",), "google-research-datasets/mbpp full test")
+MBPP = Data(("mbpp",), "google-research-datasets/mbpp full prompt+test")  # numbers 1 to 510
 
 ARC = (Likelihood("arc_easy", ARC_EASY, forms.cloze), Likelihood("arc_challenge", ARC_CHALLENGE, forms.cloze))
 LIGHTEVAL = (
@@ -192,7 +202,7 @@ SUITES: dict[str, tuple[Task, ...]] = {
         Likelihood("hellaswag", HELLASWAG, forms.bare),
         Likelihood("lambada", LAMBADA, forms.bare),
         Likelihood("mmlu", MMLU, forms.letters, MMLU_DEV, description=forms.choices_of),
-        Likelihood("mmlu_cloze", MMLU, forms.cloze, MMLU_DEV),
+        Likelihood("mmlu_cloze", MMLU, forms.cloze, MMLU_DEV, description=forms.questions_of),
         Likelihood("boolq", BOOLQ, forms.passage_cloze),
         Likelihood("sciq", SCIQ, forms.support_cloze),
         Likelihood("copa", COPA, forms.bare),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.evaluate.code import MBPP_TEST, humaneval, mbpp, pass_at_k, pass_rates
+from curate.evaluate.parts import programs
 from curate.evaluate.sandbox import Sandbox
 
 
@@ -68,6 +69,16 @@ def test_mbpp_shows_three_solved_examples_and_asks():
     assert asked.prompt.endswith("assert add(2, 1) == 3\n[BEGIN]\n")
     with pytest.raises(ValueError, match=r"\[4\], are not in the file"):
         mbpp([problem(n) for n in (2, 3, 11)])
+
+
+def test_a_program_ends_where_lm_evaluation_harness_ends_it():
+    """`generation_kwargs` of its humaneval.yaml and mbpp.yaml, 0.4.13; the latter leaves 256 tokens by default."""
+    row = {"task_id": "T/0", "prompt": "def one():\n", "canonical_solution": "", "test": "", "entry_point": "one"}
+    asked = programs("humaneval", [humaneval(row)], 1).pieces
+    assert [piece.decoding.max_new_tokens for piece in asked] == [1024, 1024]
+    assert asked[0].decoding.stop == ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+    asked = programs("mbpp", mbpp([problem(n) for n in (2, 3, 4, 11)]), 0).pieces
+    assert [(piece.decoding.max_new_tokens, piece.decoding.stop) for piece in asked] == [(256, ("[DONE]",))]
 
 
 def test_all_canonical_solutions_of_humaneval_pass_and_no_empty_one(sandbox, shared_data):

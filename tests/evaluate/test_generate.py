@@ -62,6 +62,19 @@ def test_sampling_follows_the_probabilities_of_the_nucleus():
     np.testing.assert_allclose(drawn, odds**2 / (odds**2).sum(), atol=0.03)
 
 
+class Highest:
+    """Draws the largest number that a generator of numpy can."""
+
+    def random(self) -> float:
+        return 1 - 2**-53
+
+
+@pytest.mark.parametrize(("top_p", "last"), [(0.75, 1), (1.0, 2)])
+def test_the_highest_draw_takes_the_last_token_of_the_nucleus(top_p, last):
+    logits = torch.tensor([[0.5, 0.3, 0.2, 0.0]]).log()
+    assert choose(logits, Decoding(temperature=1.0, top_p=top_p), [Highest()]) == [last]
+
+
 def test_a_tiny_nucleus_is_greedy(model, tokenizer):
     sure = Decoding(max_new_tokens=6, temperature=1.0, top_p=1e-6)
     assert generate(model, tokenizer, PROMPTS, sure) == generate(model, tokenizer, PROMPTS, Decoding(max_new_tokens=6))

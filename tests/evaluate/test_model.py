@@ -1,7 +1,15 @@
 import pytest
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BloomConfig, Gemma3Config, MptConfig
 
-from curate.evaluate.model import context_start, encode, encode_pair, load, max_length, start_token
+from curate.evaluate.model import (
+    context_start,
+    encode,
+    encode_pair,
+    load,
+    longest_input,
+    max_length,
+    start_token,
+)
 from curate.tokenizer.bpe import load_tokenizer
 
 
@@ -46,6 +54,14 @@ def test_an_empty_continuation_is_refused(tokenizer):
 
 def test_the_longest_input_is_the_models(model):
     assert max_length(model) == 48
+    assert longest_input(MptConfig(max_seq_len=64)) == 64
+    assert longest_input(Gemma3Config(text_config={"max_position_embeddings": 96})) == 96
+
+
+def test_a_model_that_does_not_say_how_much_it_reads_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"BloomConfig does not say .* add \"max_position_embeddings\""):
+        longest_input(BloomConfig())
+    assert longest_input(BloomConfig(max_position_embeddings=64)) == 64
 
 
 def test_what_a_models_folder_lacks_is_said_plainly(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 from curate.evaluate.generate import Decoding, generate
 from curate.evaluate.held_out import bits_per_byte
 from curate.evaluate.items import Item, measures, score_items
-from curate.evaluate.parts import held_out, likelihood
+from curate.evaluate.parts import answers, held_out, likelihood, programs
 from curate.evaluate.pieces import NUM_ITEMS, NUM_TEXTS, Choices, Work
+from curate.evaluate.tasks import TRIVIA
 
 HOW = Work("", None, "float32")
 
@@ -55,3 +56,10 @@ def test_a_piece_that_is_lost_is_named_by_its_task_and_place():
 def test_a_domain_without_text_is_refused():
     with pytest.raises(ValueError, match="bits per byte on in edu: the documents are empty"):
         held_out("edu", [])
+
+
+def test_a_task_without_questions_or_problems_is_refused():
+    with pytest.raises(ValueError, match="no questions to answer in trivia_qa"):
+        answers(TRIVIA, [], [])
+    with pytest.raises(ValueError, match="no problems to solve in mbpp"):
+        programs("mbpp", [], 20)

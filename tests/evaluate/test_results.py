@@ -89,3 +89,9 @@ def test_tables_show_tasks_and_leave_subjects_to_the_file():
     assert shown.splitlines()[1].split() == ["mmlu", "acc", "0.5000", "0.1000", "0.250", "8"]
     assert "anatomy" not in shown
     assert format_results(results, markdown=True).splitlines()[2] == "| mmlu | acc | 0.5000 | 0.1000 | 0.250 | 8 |"
+
+
+def test_nothing_of_an_earlier_evaluation_stays_in_the_folder(tmp_path):
+    write(tmp_path, {}, [item_rows([True])], [])
+    write(tmp_path, {}, [], answer_rows([[True]]))
+    assert {one.task for one in compare(tmp_path, tmp_path)} == {"code"}

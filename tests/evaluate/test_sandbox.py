@@ -43,6 +43,18 @@ def runs_inside(process: Path) -> bool:
         return False
 
 
+def has_gone(process: int) -> bool:
+    """Tell whether a process has ended within some seconds."""
+    for _ in range(50):
+        try:
+            if "\nState:\tZ" in Path(f"/proc/{process}/status").read_text():
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_a_program_passes_when_its_tests_are_behind_it(sandbox):
     assert sandbox.run(Program("def double(x):\n    return 2 * x", "assert double(2) == 4")).passed
     wrong = sandbox.run(Program("def double(x):\n    return 3 * x", "assert double(2) == 4"))
@@ -370,3 +382,58 @@ def test_a_program_sees_python_but_not_its_installed_packages(sandbox):
     assert "ModuleNotFoundError" in sandbox.run(Program("import numpy", "")).reason
     assert sandbox.run(Program("import sqlite3, ssl, decimal, heapq, re", "")).passed
     assert all(not path.startswith(sys.prefix) for path in read_only()) or sys.prefix == sys.base_prefix
+
+
+def test_the_umask_of_who_evaluates_is_none_of_the_programs(sandbox):
+    before = os.umask(0o077)
+    try:
+        outcome = sandbox.run(Program("import heapq", "open('/dev/null').close()"))
+    finally:
+        os.umask(before)
+    assert outcome.passed, outcome.reason
+
+
+def test_where_no_program_can_run_none_is_said_to_have_failed(sandbox):
+    with (
+        pytest.raises(RuntimeError, match=r"no program can run in the sandbox .*Too many open files"),
+        Sandbox(replace(SMALL, num_files=1)),
+    ):
+        pass
+
+
+def test_a_lower_limit_of_the_machine_stays(sandbox):
+    script = (
+        f"import resource, sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (900 * 10**6, 900 * 10**6))\n"
+        "from curate.evaluate.sandbox import Program, Sandbox\n"
+        "with Sandbox() as sandbox:\n"
+        "    for program in ('', 'bytearray(10**9)'):\n"
+        "        print(sandbox.run(Program(program, '')).reason)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("passed\nMemoryError\n", "")
+
+
+def test_a_right_program_passes_uncontained_too_and_what_it_left_is_ended():
+    stay = "import os, time\nif (child := os.fork()) == 0: time.sleep(60)\nprint(child)"
+    with Sandbox(replace(SMALL, num_processes=10**5), unsafe=True) as loose:  # a user's processes count together
+        outcome = loose.run(Program(stay, "assert child"))
+    assert outcome.passed, outcome.reason
+    assert has_gone(int(outcome.output))
+
+
+def test_a_program_is_no_script_as_in_humanevals_own_harness(sandbox):
+    script = "def one(x):\n    return 1\nif __name__ == '__main__':\n    one(int(input()))\n    raise SystemExit"
+    assert sandbox.run(Program(script, CHECK, "one")).passed
+    assert sandbox.run(Program(script, "assert one(1) == 1")).passed
+    known = "import pickle\nclass One:\n    pass\ncopy = pickle.loads(pickle.dumps(One()))"
+    assert sandbox.run(Program(known, "assert isinstance(copy, One)")).passed  # its module can be imported
+    assert sandbox.run(Program("import __main__", "assert not hasattr(__main__, 'lock_in')")).passed  # its judge not
+
+
+def test_a_sandbox_that_is_not_ready_in_time_blames_the_machine():
+    with (
+        pytest.raises(RuntimeError, match=r"reached 0 s of wall clock before its program began, twice"),
+        Sandbox(replace(SMALL, wall_s=0.0)),
+    ):
+        pass

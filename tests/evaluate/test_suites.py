@@ -1,9 +1,12 @@
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from transformers import MistralConfig
 
+from curate.cli import prove
 from curate.evaluate import forms
 from curate.evaluate.answers import arithmetic, right_number
 from curate.evaluate.cloze import Suite, make_cloze, parse_item
@@ -100,8 +103,6 @@ SUMS = Answer("sums", Data(("sums",)), arithmetic, right_number, Decoding(max_ne
 
 
 def short(rows):
-    from dataclasses import replace
-
     return [replace(humaneval(row), max_new_tokens=4) for row in rows]
 
 
@@ -171,6 +172,20 @@ def test_suites_are_chosen_by_name():
         chosen([], "boolq")
 
 
+def test_suites_that_ask_a_task_in_different_ways_are_not_mixed():
+    with pytest.raises(ValueError, match="ask winogrande, mmlu_cloze in different ways; take one suite at a time"):
+        chosen(["fineweb", "harness"], "arc_easy, winogrande, mmlu_cloze")
+    tasks, _ = chosen(["smollm", "harness"], "arc_easy, boolq, gsm8k")
+    assert [task.name for task in tasks] == ["arc_easy", "boolq", "gsm8k"]  # once each
+
+
+def test_one_suites_number_of_items_does_not_become_anothers():
+    with pytest.raises(ValueError, match=r"\(smollm all, fineweb 1000\); say how many with --limit"):
+        chosen(["smollm", "fineweb"])
+    tasks, limit = chosen(["smollm", "fineweb"], limit=50)
+    assert ({"gsm8k", "siqa"} <= {task.name for task in tasks}, limit) == (True, 50)
+
+
 def test_a_table_of_choices_can_be_read_by_anyone(model_dir, data, tmp_path):
     evaluate(model_dir, tasks=[SUBJECTS], data=data, out=tmp_path, device="cpu")
     rows = pq.read_table(tmp_path / "items.parquet").to_pylist()
@@ -188,3 +203,36 @@ def test_an_evaluation_on_ray_leaves_the_files_of_one_in_this_process(
     assert here == there
     for name in ("results.md", "items.parquet", "answers.parquet"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_two_measures_of_one_name_are_refused(model_dir, data, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "subjects.jsonl").write_text('{"context": "a", "continuation": "b"}\n')
+    files = [Suite("subjects", tmp_path / folder / "subjects.jsonl") for folder in ("a", "b")]
+    for asked in ({"suites": files}, {"suites": files[:1], "tasks": [SUBJECTS]}):
+        with pytest.raises(ValueError, match="two to measure are called subjects; rename a file"):
+            evaluate(model_dir, **asked, data=data, out=tmp_path / "out")
+    with pytest.raises(ValueError, match="two --text have one name; tell them apart with NAME=PATH"):
+        prove.evaluate(str(model_dir), text=["edu/heldout", "code/heldout"])
+
+
+def test_a_model_of_the_hub_has_no_folder_to_write_into(data):
+    with pytest.raises(ValueError, match=r"owner/name is a model on the hub.*say where with --out"):
+        evaluate("owner/name", tasks=[SUBJECTS], data=data)
+
+
+def test_what_a_model_cannot_write_is_told_before_anything_is_measured(model_dir, data, tokenizer, tmp_path):
+    much = replace(SUMS, decoding=Decoding(max_new_tokens=48))
+    with pytest.raises(ValueError, match=r"sums cannot be asked: .* no room for 48 new ones\. Leave it out"):
+        evaluate(model_dir, tasks=[SUBJECTS, much], data=data, out=tmp_path / "out")
+    MistralConfig(sliding_window=16).save_pretrained(tmp_path / "windowed")  # no weights are needed to know
+    tokenizer.save_pretrained(tmp_path / "windowed")
+    with pytest.raises(ValueError, match=r"sums cannot be asked: .* no plain attention cache"):
+        evaluate(tmp_path / "windowed", tasks=[SUBJECTS, SUMS], data=data, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_nothing_can_be_compared_with_is_told_before_anything_is_measured(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is it a folder of `curate evaluate`"):
+        prove.evaluate("a-model", against=str(tmp_path))

@@ -5,11 +5,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.evaluate import forms
+from curate.evaluate.code import mbpp
 from curate.evaluate.data import Data, hub_rows
 from curate.evaluate.items import Item
 from curate.evaluate.tasks import (
     ARC,
     LIMITS,
+    MATH,
+    MBPP,
     MMLU,
     MMLU_DEV,
     SUITES,
@@ -53,6 +56,15 @@ def test_examples_are_of_the_same_subject_and_in_order(tmp_path):
     assert (item.gold, item.group) == (1, "abstract_algebra")
 
 
+def test_the_harness_names_the_subject_before_cloze_questions_too(tmp_path):
+    """`mmlu/continuation/mmlu_abstract_algebra.yaml` of lm-evaluation-harness 0.4.13."""
+    write(tmp_path / "mmlu_test.jsonl", [MMLU_ROW])
+    (task,) = [task for task in pick("harness") if task.name == "mmlu_cloze"]
+    (item,) = task.items(tmp_path)
+    first = "The following are questions (with answers) about abstract algebra.\n\n"
+    assert item.pairs[1] == (f"{first}Question: 1+1?\nAnswer:", " 2")
+
+
 def test_a_limit_counts_in_each_subject(tmp_path):
     write(tmp_path / "mmlu.jsonl", [MMLU_ROW | {"subject": subject} for subject in "aababb"])
     assert [item.group for item in Likelihood("m", MMLU, forms.cloze).items(tmp_path, limit=2)] == ["a", "a", "b", "b"]
@@ -68,6 +80,17 @@ def test_parquet_files_and_the_hubs_layout_are_read_too(tmp_path):
     assert hub_rows("ybisk/piqa plain_text validation", str(tmp_path)) == rows
     with pytest.raises(FileNotFoundError, match="no Parquet files of a/b, c, d"):
         hub_rows("a/b c d", str(tmp_path))
+
+
+def test_mbpp_finds_its_examples_on_the_hub_in_a_split_of_their_own(tmp_path):
+    for split, numbers in (("prompt", (2, 3, 4)), ("test", (11,)), ("validation", (511,))):
+        folder = tmp_path / "google-research-datasets/mbpp@~parquet/full" / split
+        folder.mkdir(parents=True)
+        rows = [{"task_id": n, "text": "Add.", "code": "", "test_setup_code": "", "test_list": ["a"]} for n in numbers]
+        pq.write_table(pa.Table.from_pylist(rows), folder / "0000.parquet")
+    rows = hub_rows(MBPP.hub, str(tmp_path))
+    assert [row["task_id"] for row in rows] == [2, 3, 4, 11]
+    assert [one.name for one in mbpp(rows)] == ["MBPP/11"]
 
 
 def test_missing_files_are_named_before_any_work_with_what_can_run(tmp_path):
@@ -100,6 +123,18 @@ def test_lines_that_are_no_rows_are_named(tmp_path, line, message):
     (tmp_path / "a.jsonl").write_text(line + "\n")
     with pytest.raises(ValueError, match=message):
         Likelihood("t", Data(("a",)), forms.cloze).items(tmp_path)
+
+
+def test_rows_of_another_benchmark_are_named_where_an_answer_or_a_program_is_wanted(tmp_path):
+    write(tmp_path / "gsm8k_test.jsonl", [{"question": "1+1?", "answer": "#### 2"}, {"question": "2+2?"}])
+    with pytest.raises(ValueError, match=r"gsm8k, row 2: not a question \(no field 'answer'; it has question"):
+        MATH.questions(tmp_path, num_shots=0)
+    write(tmp_path / "gsm8k_train.jsonl", [{"answer": "#### 2"}])
+    with pytest.raises(ValueError, match="gsm8k's examples, row 1"):
+        MATH.questions(tmp_path, limit=1)
+    write(tmp_path / "mbpp.jsonl", [{"question": "1+1?"}])
+    with pytest.raises(ValueError, match=r"mbpp: a row in .* is no problem \(KeyError\('task_id'\)"):
+        pick("code")[1].problems(tmp_path)
 
 
 def test_examples_need_a_file(tmp_path):
