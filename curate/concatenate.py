@@ -10,9 +10,11 @@ half, so that a model needs none). It drew the order of files at random; paths i
 they fit, then another document of the same repository; a file that is larger by itself is cut at line ends.
 
 Files of one repository may lie in any shards of the corpus: they are sorted through scratch files, by a hash of the
-repository, so that the output depends on what the corpus holds and not on how it is split.
+repository, so that the output depends on what the corpus holds and not on how it is split. Receipts say what it held:
+another corpus into the same folder is refused.
 """
 
+import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,6 +34,7 @@ from curate.corpus import Corpus, Source, write_corpus
 from curate.document import CODE, ID, TEXT, Batch
 from curate.parquet import read_receipt
 from curate.stage import id_hash
+from curate.writer import sweep
 
 REPO_NAME, FILE_SEP = "<repo_name>", "<file_sep>"
 MAX_CHARS = 65_536  # StarCoder2's context of 16,384 tokens, at about four characters each
@@ -76,6 +80,8 @@ class Joining:
             raise ValueError(f"by={self.by!r}: files are put together by repo or by file")
         if self.max_chars < 1000:
             raise ValueError(f"max_chars={self.max_chars}: a document needs room for names and code, 1,000 or more")
+        if not 0 <= self.named <= 1:
+            raise ValueError(f"named={self.named}: a share of the repositories is between 0 and 1")
 
 
 def concatenate(
@@ -96,25 +102,35 @@ def concatenate(
     missing = [name for name in NEEDED if name not in source.schema.names]
     if missing:
         raise ValueError(f"no column {missing[0]!r} to put files together by; there are {source.schema.names}")
-    recipe = {"recipe": {"concatenate": asdict(joining)}}
-    _refuse_others(out, recipe)
+    receipt: dict[str, Any] = {"recipe": {"concatenate": asdict(joining)}}
+    _refuse_others(out, receipt)
     counts = Counter[str]()
     with tempfile.TemporaryDirectory(prefix="curate-concatenate-") as scratch:
         parts = _scatter(source, Path(scratch), counts)
+        receipt["input"] = {"files": counts["files"], "digest": f"{counts['digest'] % 2**64:016x}"}
+        _refuse_others(out, receipt)
         documents = (document for part in parts for document in _documents(_sorted(part), joining))
         batches = (pa.RecordBatch.from_pylist(rows, schema=SCHEMA) for rows in _pieces(documents, counts))
-        write_corpus(out, batches, schema=SCHEMA, shard_rows=SHARD_DOCUMENTS, receipt=recipe)
+        write_corpus(out, batches, schema=SCHEMA, shard_rows=SHARD_DOCUMENTS, receipt=receipt)
+    sweep(out)
     return Concatenated(counts["files"], counts["without_text"], counts["documents"])
 
 
-def _refuse_others(out: str, recipe: dict[str, Any]) -> None:
+def _refuse_others(out: str, receipt: dict[str, Any]) -> None:
+    """Raise if `out` holds a shard of another recipe or, where the receipt tells the input already, of another input.
+
+    With fewer documents than before, the last shards of the other input would stay beside the new ones.
+    """
     try:
         there = Corpus(out).files
     except FileNotFoundError:
         return
     for path in there:
-        if read_receipt(path) != recipe:
-            raise ValueError(f"{path} was made by another recipe; choose another output folder, or delete that one")
+        made = read_receipt(path) or {}
+        other = next((key for key in receipt if made.get(key) != receipt[key]), None)
+        if other is not None:
+            how = "by another recipe" if other == "recipe" else "from another input"
+            raise ValueError(f"{path} was made {how}; choose another output folder, or delete that one")
 
 
 def _scatter(source: Source, scratch: Path, counts: Counter[str]) -> list[Path]:
@@ -143,7 +159,14 @@ def _prepared(batch: Batch, schema: pa.Schema, counts: Counter[str]) -> Batch:
     names = zip(have["repo_name"].to_pylist(), have[ID].to_pylist(), strict=True)
     have[ORDER] = pa.array([id_hash(name or own or "", 0) for name, own in names], pa.uint64())
     nothing = pa.nulls(with_text.num_rows)
-    return pa.RecordBatch.from_arrays([have.get(f.name, nothing).cast(f.type) for f in schema], schema=schema)
+    rows = pa.RecordBatch.from_arrays([have.get(f.name, nothing).cast(f.type) for f in schema], schema=schema)
+    counts["digest"] += sum(map(_digest, zip(*(column.to_pylist() for column in rows.columns), strict=True)))
+    return rows
+
+
+def _digest(row: tuple[Any, ...]) -> int:
+    """Return 64 bits of a row; their sum tells what a corpus holds, in any order."""
+    return int.from_bytes(hashlib.blake2b(orjson.dumps(row), digest_size=8).digest(), "big")
 
 
 def _sorted(part: Path) -> Iterator[dict[str, Any]]:
@@ -160,7 +183,7 @@ def _documents(files: Iterable[dict[str, Any]], joining: Joining) -> Iterator[di
         held: list[dict[str, Any]] = []
         text, number, head = "", 0, ""
         for file in together:
-            named = joining.named >= 1 or id_hash(file["repo_name"] or "", joining.seed) < joining.named * 2**64
+            named = joining.named >= 1 or id_hash(file["repo_name"] or file[ID], joining.seed) < joining.named * 2**64
             head = f"{REPO_NAME}{file['repo_name']}" if named and file["repo_name"] else ""
             for piece in _cut(file, named, joining.max_chars - len(head)):
                 if held and len(text) + len(piece) > joining.max_chars:

@@ -28,7 +28,7 @@ from curate.cli import main
 from curate.cli.tables import print_funnel, show_drift
 from curate.cli.teach import open_teacher
 from curate.corpus import Corpus
-from curate.decontaminate import decontaminate
+from curate.decontaminate import decontaminate, read_benchmarks
 from curate.dedup import dedup
 from curate.document import URL
 from curate.readers import needs_extract, open_source
@@ -85,6 +85,7 @@ def fineweb_edu(
         num_gpus: GPUs for each split while it is scored.
         limit: read no more than about this many documents.
     """
+    check(against, threshold, recall, teacher)
     engine = {"ray": ray, "workers": workers}
     opened = open_source(source, kind=kind)
     to_text: tuple[Stage, ...] = (Extract(extractor=extractor),) if needs_extract(opened) else ()
@@ -115,6 +116,20 @@ def fineweb_edu(
     if certificate is not None:
         print(certificate)
     print_funnel(output)
+
+
+def check(against: str | None, threshold: int, recall: float | None, teacher: str | None) -> None:
+    """Refuse now what would stop the run at its last steps, hours later.
+
+    Raises:
+        ValueError: no benchmarks, no such score, or a promise that the labels of the shipped classifier cannot keep.
+    """
+    if not 0 <= threshold <= 5:
+        raise ValueError(f"--threshold {threshold} keeps all or nothing; scores are 0 to 5")
+    if against is not None:
+        read_benchmarks(against)
+    if teacher is None:
+        score_and_cut("web_edu", threshold, recall)
 
 
 def score_and_cut(

@@ -18,6 +18,7 @@ Input is The Stack's Parquet (v1, v2 or Stack-Edu's own rows), a folder or archi
 each other after most have left, and benchmarks are looked for in what would be trained on.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,7 @@ from classifiers.code_edu import keep_by_language
 from curate.classify.score import at_threshold, score_stage
 from curate.cli import main
 from curate.cli.tables import print_funnel, show_drift
+from curate.code.languages import asked_name
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
 from curate.corpus import Corpus, Source
@@ -34,6 +36,8 @@ from curate.decontaminate import decontaminate, read_benchmarks
 from curate.dedup import STACK, dedup
 from curate.ledger.card import write_card
 from curate.readers import needs_contents, open_source
+from curate.readers.archive import CodeArchive
+from curate.readers.code import CodeFolder
 from curate.readers.notebooks import Notebooks
 from curate.readers.software_heritage import FetchContents, SoftwareHeritage
 from curate.run import run
@@ -64,7 +68,7 @@ def stack_edu(
     max_source_loss: float = 0.95,
     index: str | None = None,
     do_concatenate: Annotated[bool, Parameter(name="--concatenate")] = False,
-    kind: Literal["code", "jsonl", "parquet"] | None = None,
+    kind: Literal["code", "archive", "jsonl", "parquet"] | None = None,
     ray: str | None = None,
     workers: int | None = None,
     limit: int | None = None,
@@ -91,7 +95,7 @@ def stack_edu(
     """
     check(contents, against, threshold)
     engine = {"ray": ray, "workers": workers}
-    opened = open_source(source, kind=kind)
+    opened = of_languages(open_source(source, kind=kind), languages)
     run((*to_text(opened, contents), *rules(licenses, languages)), opened, f"{output}/1-clean", limit=limit, **engine)
     run((score_stage("code_edu"),), Corpus(f"{output}/1-clean"), f"{output}/2-scored", **engine)
     show_drift(["code_edu"], f"{output}/2-scored")
@@ -121,6 +125,13 @@ def check(contents: str, against: str | None, threshold: int | None) -> None:
         raise ValueError(f"--threshold {threshold} keeps all or nothing; scores are 0 to 5")
     if against is not None:
         read_benchmarks(against)
+
+
+def of_languages(source: Source, languages: tuple[str, ...]) -> Source:
+    """Have folders and archives give the files of other languages too, such as HTML, that are asked for."""
+    if not isinstance(source, CodeFolder | CodeArchive):
+        return source
+    return replace(source, languages=source.languages.union(map(asked_name, languages)))
 
 
 def to_text(source: Source, contents: str) -> tuple[Stage, ...]:

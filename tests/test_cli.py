@@ -11,7 +11,7 @@ import pytest
 
 from curate import cli
 from curate.cli import app
-from curate.cli.options import weights
+from curate.cli.options import subfolders, weights
 from curate.corpus import Corpus, write_corpus
 
 VERBS = [name for name in app if not name.startswith("-")]
@@ -121,3 +121,21 @@ def test_a_language_model_that_no_rule_asks_for_is_refused(tmp_path: Path, pages
     done = curate("filter", tmp_path / "in", "-o", tmp_path / "out", "--rules", "c4", "--lid", "model.bin")
     assert done.returncode == 1
     assert "--lid model.bin: c4 never ask for the language" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["runs/edu-2", "runs/edu"], ["edu-2", "edu"]),
+        (["a/edu", "b/edu", "c/edu-2"], ["edu", "edu-2", "edu-2-2"]),
+        (["a/x.parquet", "b/x.jsonl.gz", "c/x"], ["x", "x-2", "x-3"]),
+    ],
+)
+def test_no_two_inputs_share_a_folder(paths: list[str], expected: list[str]) -> None:
+    assert list(subfolders(paths).values()) == expected
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "edu" / "tokens").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "edu" / "tokens")
+    assert subfolders([".", ".."]) == {".": "tokens", "..": "edu"}

@@ -136,10 +136,31 @@ def test_the_same_call_again_changes_nothing_and_another_into_the_same_folder_is
         concatenate(source, str(tmp_path / "out"), by="file")
     with pytest.raises(ValueError, match="by repo or by file"):
         concatenate(source, str(tmp_path / "x"), by="folder")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"named=50: .* between 0 and 1"):
+        concatenate(source, str(tmp_path / "x"), named=50)
     with pytest.raises(ValueError, match=r"max_chars=10: .* 1,000 or more"):
         concatenate(source, str(tmp_path / "x"), max_chars=10)
     with pytest.raises(ValueError, match="no column 'repo_name'"):
         concatenate(write_corpus(tmp_path / "web", [batch(FILES).select(["text", "id"])]), str(tmp_path / "x"))
+
+
+def test_another_corpus_into_the_same_folder_is_refused_and_leaves_no_mixture(tmp_path: Path) -> None:
+    source = write_corpus(tmp_path / "in", [batch(FILES)])
+    fewer = write_corpus(tmp_path / "fewer", [batch(FILES[:2])])
+    changed = write_corpus(tmp_path / "changed", [batch([*FILES[:4], ("5", None, "alone.py", "y = 3\n")])])
+    concatenate(source, str(tmp_path / "out"))
+    before = (tmp_path / "out" / "00000.parquet").read_bytes()
+    for other in (fewer, changed):
+        with pytest.raises(ValueError, match="was made from another input"):
+            concatenate(other, str(tmp_path / "out"))
+    assert (tmp_path / "out" / "00000.parquet").read_bytes() == before
+
+
+def test_files_of_no_repository_are_drawn_one_by_one(tmp_path: Path) -> None:
+    files: list[tuple[str, str | None, str, str | None]] = [(f"{n}", None, "a.py", "x\n") for n in range(400)]
+    concatenate(write_corpus(tmp_path / "in", [batch(files)]), str(tmp_path / "out"), named=0.5, seed=1)
+    bare = Corpus(tmp_path / "out").table()["text"].to_pylist().count("<file_sep>x\n")
+    assert 160 < bare < 240  # four standard deviations around 200
 
 
 def test_the_verb_reads_a_folder_of_repositories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ What an option means is told by the docstring of each verb; its type and spellin
 
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -79,7 +80,9 @@ def subfolders(paths: Sequence[str]) -> dict[str, str]:
     """Return a folder name for each path: its last part, with a number where two are alike."""
     names: dict[str, str] = {}
     for path in paths:
-        name = re.sub(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$", "", Path(path).name)
-        same = [known for known in names.values() if known == name or known.startswith(f"{name}-")]
-        names[path] = f"{name}-{len(same) + 1}" if same else name
+        last = Path(path).name
+        last = Path(path).resolve().name if last in ("", "..") else last  # `.` has no name of its own
+        name = re.sub(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$", "", last)
+        numbered = (f"{name}-{number}" for number in count(2))
+        names[path] = next(free for free in chain([name], numbered) if free not in names.values())
     return names

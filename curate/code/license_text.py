@@ -25,6 +25,8 @@ _CODE = re.compile(
 # The words that a licence, or the notice it asks for, has and others lack; the first that fits. White space and the
 # marks of comments are as one blank.
 PHRASES = (
+    ("mozilla public license version 2.0", "MPL-2.0"),  # its title: the text names the GNU licences as secondary ones
+    ("eclipse public license - v 2.0", "EPL-2.0"),  # so does this one
     ("gnu affero general public license", "AGPL-3.0"),
     ("gnu lesser general public license version 2.1", "LGPL-2.1"),
     ("gnu lesser general public license as published by the free software foundation; either version 2.1", "LGPL-2.1"),
@@ -36,10 +38,8 @@ PHRASES = (
     ("gnu general public license", "GPL-3.0"),
     ("mozilla public license, version 2.0", "MPL-2.0"),
     ("mozilla public license, v. 2.0", "MPL-2.0"),
-    ("mozilla public license version 2.0", "MPL-2.0"),
     ("mozilla public license version 1.1", "MPL-1.1"),
     ("common development and distribution license", "CDDL-1.0"),
-    ("eclipse public license - v 2.0", "EPL-2.0"),
     ("eclipse public license", "EPL-1.0"),
     ("european union public licence", "EUPL-1.2"),
     ("server side public license", "SSPL-1.0"),

@@ -9,7 +9,6 @@ A source lists its splits and reads one split; see `curate.corpus.Source`.
 """
 
 import os
-import posixpath
 import re
 from collections import Counter
 from typing import IO, Literal, get_args
@@ -29,7 +28,8 @@ def open_source(path: str | os.PathLike[str], *, kind: Kind | None = None) -> So
     """Open what is at `path` by what its files are called; a single file with another ending by how it begins.
 
     Args:
-        path: a file, a folder or a glob, local or any fsspec URL; with kind="hub" a data set's name.
+        path: a file, a folder or, but for Parquet and code, a glob; local or any fsspec URL; with kind="hub" a data
+            set's name.
         kind: what to read where a folder holds several kinds.
 
     Raises:
@@ -95,13 +95,21 @@ def _open_jsonl(path: str) -> Source:
     from curate.readers.jsonl import Jsonl
 
     source = Jsonl(path)
-    first = min(source.files)
-    with open_binary(first) as file:
-        return CodeJsonl(path) if is_code(first, file) else source
+    first = min(source.files, key=lambda name: (source.files[name].num_bytes == 0, name))  # an empty one tells nothing
+    try:
+        with open_binary(first) as file:
+            return CodeJsonl(path) if is_code(first, file) else source
+    except (FileNotFoundError, ConnectionError):
+        raise
+    except (EOFError, OSError) as error:
+        raise ValueError(
+            f"{first} cannot be read: {error}; fetch the file again, or take it out of the input"
+        ) from error
 
 
 def _kind_at(path: str) -> str:
     from curate.readers.chosen import ENDING
+    from curate.readers.files import folder_of_glob
 
     fs, plain = fsspec.core.url_to_fs(path)
     if plain.endswith(ENDING):
@@ -113,8 +121,8 @@ def _kind_at(path: str) -> str:
     if known is not None:
         return _kind_of_folder(path, find(path), plain)
     if any(mark in plain for mark in "*?["):
-        return _kind_of_folder(path, fs.glob(plain), posixpath.dirname(plain))
-    hint = "; for a data set of the Hugging Face hub add --kind hub" if HUB_NAME.fullmatch(path) else ""
+        return _kind_of_folder(path, fs.glob(plain), folder_of_glob(plain))
+    hint = f"; a data set of the Hugging Face hub is hf://datasets/{path}" if HUB_NAME.fullmatch(path) else ""
     raise FileNotFoundError(f"{path} does not exist; check the path{hint}")
 
 

@@ -67,10 +67,18 @@ def _found(fs: fsspec.AbstractFileSystem, plain: str, path: str) -> tuple[str, d
         found = insist(path, "listed", lambda: fs.find(plain, detail=True))
         return plain.rstrip("/"), {name: at["size"] or 0 for name, at in found.items()}
     if any(mark in plain for mark in "*?["):
-        fixed = re.split(r"[*?\[]", plain, maxsplit=1)[0]
         found = {n: i["size"] or 0 for n, i in fs.glob(plain, detail=True).items() if i["type"] == "file"}
-        return posixpath.dirname(fixed), found
+        return folder_of_glob(plain), found
     return plain, None
+
+
+def folder_of_glob(plain: str) -> str:
+    """Return the folder that a glob searches: names below it are the input's, those above it the machine's.
+
+    >>> folder_of_glob("/home/me/.cache/crawl/*/a.jsonl")
+    '/home/me/.cache/crawl'
+    """
+    return posixpath.dirname(re.split(r"[*?\[]", plain, maxsplit=1)[0])
 
 
 def is_input(name: str, root: str) -> bool:

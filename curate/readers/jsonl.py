@@ -3,9 +3,9 @@
     {"text": "...", "id": "a", "url": "http://x", "stars": 3}    ->  text, id, url, ..., metadata '{"stars":3}'
     {"text": "...", "metadata": {"url": "http://x"}}             ->  the same url: datatrove's layout is flattened
 
-So the schema is the same whatever the lines hold. Reads `.jsonl` and `.ndjson`, plain, `.gz` or `.zst`, and `.json.gz`,
-local or any fsspec URL. A plain file is cut into byte ranges, so that one large file feeds many workers; a line
-belongs to the range that its first byte is in. A compressed file can only be read from its start.
+So the schema is the same whatever the lines hold. Reads `.jsonl` and `.ndjson`, plain, `.gz` or `.zst`, `.json.gz` and
+`.json.zst`, local or any fsspec URL. A plain file is cut into byte ranges, so that one large file feeds many workers; a
+line belongs to the range that its first byte is in. A compressed file can only be read from its start.
 
 Lines are named by the offset of their first byte in the decompressed file, not by a number, which nobody who starts
 in the middle can know: `tail -c +OFFSET+1 FILE | head -1` shows one. A line without `id` gets source/file/offset.
@@ -28,7 +28,7 @@ from curate.readers.files import InputFile, batched, listing
 from curate.storage import open_binary
 
 PLAIN = (".jsonl", ".ndjson")
-ENDINGS = (*PLAIN, ".json.gz", *(f"{plain}{packed}" for plain in PLAIN for packed in (".gz", ".zst")))
+ENDINGS = (*PLAIN, *(f"{plain}{packed}" for plain in (*PLAIN, ".json") for packed in (".gz", ".zst")))
 SPLIT_BYTES = 128 * 2**20  # of a plain file
 METADATA = "metadata"
 SCHEMA = pa.schema([*WEB, (METADATA, pa.string()), (QUARANTINED, pa.string())])

@@ -9,7 +9,7 @@ page keeps its id and URL and is marked in `dropped_by`, so a run counts it inst
     warc.content_type  the payload is not HTML or XHTML (with no declared type: does not look like it)
 
 A record whose HTTP message cannot be decoded, or that is too large, is marked in `quarantined`. Requests, metadata and
-warcinfo are no documents and leave no row.
+warcinfo are no documents and leave no row; a file of extracted texts (WET) is an error, for it has no HTML at all.
 
 FastWARC (Bevendorff et al., 2018) stops without a word where a file breaks off. So Python's gzip does the decompressing
 (it checks every member's end and CRC) and every record's length is checked. That halves the speed of reading, which is
@@ -74,21 +74,29 @@ class Warc:
         """Yield the rows of one file in order.
 
         Raises:
-            ValueError: the file is empty, not a WARC, damaged, or breaks off.
+            ValueError: the file is empty, not a WARC, damaged, or breaks off, or has texts in place of responses.
         """
-        file = self.files[split.path]
-        rows = (
-            self._row(number, record, block, file)
-            for number, record, block in records(file.path, self.max_record_bytes)
-            if record.record_type == WarcRecordType.response
-        )
+        rows = self._rows(self.files[split.path])
         yield from batched(((row, len(row.get(HTML) or b"")) for row in rows), SCHEMA, BATCH_ROWS)
+
+    def _rows(self, file: InputFile) -> Iterator[dict[str, Any]]:
+        responses = texts = 0
+        for number, record, block in records(file.path, self.max_record_bytes):
+            texts += record.record_type == WarcRecordType.conversion
+            if record.record_type == WarcRecordType.response:
+                responses += 1
+                yield self._row(number, record, block, file)
+        if texts and not responses:
+            raise ValueError(
+                f"{file.path} holds {texts:,} texts (WET) and no HTTP response; "
+                "give the WARC that they were extracted from, or make JSON lines of them"
+            )
 
     def _row(self, number: int, record: WarcRecord, block: bytes | None, file: InputFile) -> dict[str, Any]:
         header = record.headers.get
         row: dict[str, Any] = {
             ID: (header("WARC-Record-ID") or "").strip("<>") or f"{file.source}/{file.name}/{number}",
-            URL: header("WARC-Target-URI"),
+            URL: (header("WARC-Target-URI") or "").strip("<>") or None,  # Wget before 1.20 writes <http://...>
             "date": header("WARC-Date"),
             "dump": self.dump,
             "file_path": file.shown,

@@ -6,6 +6,10 @@ from curate.code.license_text import detect, is_license_name, of_file
 
 GPL = "GNU GENERAL PUBLIC LICENSE\n  Version 3, 29 June 2007"
 MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy"
+SECONDARY = (  # of MPL-2.0's definitions; EPL-2.0 has nearly the same
+    '"Secondary License" means either the GNU General Public License, Version 2.0, the GNU Lesser General Public '
+    "License, Version 2.1, the GNU Affero General Public License, Version 3.0, or any later versions"
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,8 @@ def test_files_that_only_sound_like_licences(name):
         ("# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception", "Apache-2.0 WITH LLVM-exception"),
         ('"Commons Clause" License Condition v1.0\n' + MIT, "LicenseRef-scancode-commons-clause"),
         ("Business Source License 1.1", "BUSL-1.1"),
+        ("Mozilla Public License Version 2.0\n" + SECONDARY, "MPL-2.0"),
+        ("Eclipse Public License - v 2.0\n" + SECONDARY, "EPL-2.0"),
         ("# Licenses of plants, a table\n", ""),
     ],
 )

@@ -7,6 +7,8 @@ import pyarrow.compute as pc
 import pytest
 
 from curate.corpus import Corpus
+from curate.readers import open_source
+from pipelines.stack_edu import LANGUAGES, of_languages
 from tests.here import python
 
 ROOT = Path(__file__).parents[2]
@@ -164,6 +166,17 @@ def test_the_card_and_the_repositories_are_written(out: Path) -> None:
     assert repository["num_files"] == 3
 
 
+def test_languages_that_are_no_programs_are_read_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    for name in ("a.py", "page.html", "style.css"):
+        (tmp_path / "site" / name).write_text("x\n")
+    source = open_source(tmp_path)
+    assert of_languages(source, LANGUAGES) == source
+    asked = of_languages(source, ("Python", "html"))
+    rows = [row for split in asked.splits() for batch in asked.read(split) for row in batch.to_pylist()]
+    assert {row["path"]: row["language"] for row in rows} == {"a.py": "Python", "page.html": "HTML"}
+
+
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [
@@ -171,6 +184,7 @@ def test_the_card_and_the_repositories_are_written(out: Path) -> None:
         ("--against", "nowhere", "nowhere does not exist"),
         ("--contents", "nowhere", "--contents nowhere is no folder"),
         ("--threshold", "9", "scores are 0 to 5"),
+        ("--kind", "archive", "holds no file that ends in .tar or"),
     ],
 )
 def test_a_slip_is_told_before_the_first_file_is_read(tmp_path: Path, option: str, value: str, told: str) -> None:

@@ -10,6 +10,7 @@ from curate.corpus import Corpus, Source, write_corpus
 from curate.readers import needs_extract, open_source
 from curate.readers.archive import CodeArchive
 from curate.readers.code import CodeFolder
+from curate.readers.code_jsonl import CodeJsonl
 from curate.readers.html import Extract
 from curate.readers.jsonl import Jsonl
 from curate.readers.parquet import Parquet
@@ -17,6 +18,7 @@ from curate.readers.warc import Warc
 from curate.run import run
 
 WARC = b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+ZSTD = pa.Codec("zstd").compress(b'{"text": "t"}\n').to_pybytes()
 DOCS = pa.RecordBatch.from_pydict({"text": ["t"], "id": ["1"]})
 
 
@@ -28,6 +30,7 @@ DOCS = pa.RecordBatch.from_pydict({"text": ["t"], "id": ["1"]})
         ("a.jsonl", b"{}", Jsonl),
         ("a.json.gz", gzip.compress(b"{}"), Jsonl),
         ("a.jsonl.zst", b"", Jsonl),
+        ("a.json.zst", ZSTD, Jsonl),
         ("r/a.py", b"x", CodeFolder),
         ("r/a.ipynb", b"{}", CodeFolder),
         ("r-1.0.tar.gz", b"", CodeArchive),
@@ -81,7 +84,7 @@ def test_several_kinds_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_is_said_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no/where does not exist; check the path; for a data set"):
+    with pytest.raises(FileNotFoundError, match=r"check the path; a data set of the .* hub is hf://datasets/no/where"):
         open_source("no/where")
     with pytest.raises(FileNotFoundError, match="is empty; is it the right folder"):
         open_source(tmp_path)
@@ -108,3 +111,26 @@ def test_real_pages_run_from_archive_to_corpus(shared_data: Path, tmp_path: Path
     tally = run((Extract(),), source, str(tmp_path / "docs"), limit=50)
     assert (tally.rows_in, tally.rows_out) == (50, 50)
     assert set(Corpus(tmp_path / "docs").schema.names) == {"text", "id", "dump", "url", "date", "file_path"}
+
+
+def test_a_glob_searches_below_hidden_folders_too(tmp_path: Path) -> None:
+    for name in ("a", "b", ".scratch"):
+        (tmp_path / ".cache" / "crawl" / name).mkdir(parents=True)
+        (tmp_path / ".cache" / "crawl" / name / "part.jsonl").write_text('{"text": "t"}\n')
+    source = open_source(f"{tmp_path}/.cache/crawl/*/part.jsonl")
+    assert [split.name for split in source.splits()] == ["a/part", "b/part"]
+
+
+def test_an_empty_first_file_does_not_hide_that_the_lines_are_code(tmp_path: Path) -> None:
+    (tmp_path / "part-0.jsonl").touch()
+    (tmp_path / "part-1.jsonl").write_text('{"content": "x = 1", "lang": "Python", "max_stars_repo_name": "a/b"}\n')
+    source = open_source(tmp_path)
+    assert isinstance(source, CodeJsonl)
+    assert [split.name for split in source.splits()] == ["part-0", "part-1"]
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"text": "t"}' * 99)[:40]])
+def test_a_damaged_first_file_of_lines_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.jsonl\.gz cannot be read: .*; fetch the file again"):
+        open_source(tmp_path)

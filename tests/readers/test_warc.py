@@ -58,6 +58,21 @@ def test_a_response_becomes_a_row_with_its_html(tmp_path: Path) -> None:
     }
 
 
+def test_an_address_in_angle_brackets_as_older_wgets_write_it_is_the_address(tmp_path: Path) -> None:
+    packed = html(1).replace(b"http://127.0.0.1/1", b"<http://127.0.0.1/1>")
+    (tmp_path / "a.warc").write_bytes(packed)
+    (row,) = rows(Warc(str(tmp_path)))
+    assert row["url"] == "http://127.0.0.1/1"
+
+
+def test_texts_without_their_pages_are_an_error_and_a_file_of_metadata_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.warc.wet.gz").write_bytes(gzip.compress(record(1, b"some text", "conversion")))
+    with pytest.raises(ValueError, match=r"a\.warc\.wet\.gz holds 1 texts \(WET\) and no HTTP response; give the WARC"):
+        rows(Warc(str(tmp_path / "a.warc.wet.gz")))
+    (tmp_path / "meta.warc").write_bytes(record(0, b"software: x", "warcinfo") + record(1, b"x", "metadata"))
+    assert rows(Warc(str(tmp_path / "meta.warc"))) == []
+
+
 def test_a_record_without_an_id_is_named_by_folder_file_and_number(tmp_path: Path) -> None:
     (tmp_path / "one.warc").write_bytes(html(0) + record(1, message(Content_Type="text/html"), named=False))
     assert [row["id"] for row in rows(Warc(str(tmp_path)))] == ["urn:uuid:0", f"{tmp_path.name}/one/1"]
