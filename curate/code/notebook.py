@@ -24,7 +24,7 @@ START, TEXT, CODE, OUTPUT = (  # StarCoder2's separators
     *("<jupyter_start>", "<jupyter_text>", "<jupyter_code>", "<jupyter_output>"),
 )
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-DATA_URI = re.compile(r"\b(?:data:[\w/+.-]+;base64,|attachment:)[A-Za-z0-9+/=\s._-]*(?=[)\"'>])")
+DATA_URI = re.compile(r"\b(?:data:[\w/+.-]+;base64,[A-Za-z0-9+/=\s._-]*|attachment:[^\s()\"'<>]+)(?=[)\"'>])")
 COMMENT_OF = {"R": "#", "Julia": "#", "Scala": "//", "JavaScript": "//", "TypeScript": "//", "C++": "//", "Go": "//"}
 COMMENT_OF |= {"Rust": "//", "Java": "//", "C#": "//", "F#": "//", "Kotlin": "//", "SQL": "--", "Haskell": "--"}
 FENCE_OF = {"C++": "cpp", "C#": "csharp", "F#": "fsharp", "Shell": "bash"}

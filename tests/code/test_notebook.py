@@ -76,6 +76,11 @@ def test_pictures_inside_markdown_leave_their_place():
     assert to_text(notebook(cells), "markdown")[0] == "see ![a plot]() and ![b]()\n"
 
 
+def test_prose_about_an_attachment_stays():
+    text = "See the attachment: it is large. It doesn't (yet) open."
+    assert to_text(notebook([{"cell_type": "markdown", "source": text}]), "markdown")[0] == f"{text}\n"
+
+
 def test_format_3_has_worksheets_headings_and_inputs():
     cells = [
         {"cell_type": "heading", "level": 2, "source": ["Part"]},
