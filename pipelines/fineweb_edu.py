@@ -86,6 +86,7 @@ def fineweb_edu(
         limit: read no more than about this many documents.
     """
     check(against, threshold, recall, teacher)
+    asked = None if teacher is None else open_teacher(teacher, model=model)
     engine = {"ray": ray, "workers": workers}
     opened = open_source(source, kind=kind)
     to_text: tuple[Stage, ...] = (Extract(extractor=extractor),) if needs_extract(opened) else ()
@@ -93,8 +94,7 @@ def fineweb_edu(
     urls: tuple[Stage, ...] = () if filtered or URL not in opened.schema.names else url_stages()
     run((*urls, *to_text, *rules), opened, f"{output}/1-clean", limit=limit, **engine)
     classifier = "web_edu"
-    if teacher is not None:
-        asked = open_teacher(teacher, model=model)
+    if asked is not None:
         graded = annotate(
             Corpus(f"{output}/1-clean"),
             f"{labels}/grades",

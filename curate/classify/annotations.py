@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.corpus import Corpus
-from curate.document import ID, TEXT
+from curate.document import ID, TEXT, with_columns
 
 SCORE, WEIGHT, DRAWN, GROUP, LANGUAGE = "score", "weight", "drawn", "group", "language"
 COLUMNS = (ID, SCORE, TEXT, WEIGHT, DRAWN, GROUP, LANGUAGE)
@@ -37,6 +37,11 @@ class Annotations:
     weights: np.ndarray  # (N,) float64
     groups: np.ndarray  # (N,) int64
     languages: list[str | None]  # of the column `language`, where there is one
+
+    def rows(self, rows: np.ndarray) -> "Annotations":
+        """Return some documents, in the order of `rows`."""
+        texts, languages = [self.texts[row] for row in rows], [self.languages[row] for row in rows]
+        return Annotations(texts, self.grades[rows], self.weights[rows], self.groups[rows], languages)
 
 
 def read_annotations(annotations: str | Path | pa.Table, documents: str | Path | None = None) -> Annotations:
@@ -96,7 +101,7 @@ def read_jsonl(path: Path) -> pa.Table:
         columns[name] = [value if value is None else str(value) for value in columns[name]]
     try:
         return pa.table(columns)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # a text after a number, a number after a text
         raise ValueError(
             f"{path} mixes kinds of values in a column ({error}); write every score as a number"
         ) from error
@@ -110,14 +115,14 @@ def with_texts(table: pa.Table, documents: str | Path, name: str) -> pa.Table:
     """
     if ID not in table.column_names:
         raise ValueError(f"{name} has no column {ID!r} to find texts by; it has {table.column_names}")
-    ids = table[ID].to_pylist()
-    wanted = set(ids)
+    named = table[ID].cast(pa.large_string())  # numbers are names too, and `curate annotate` writes them as such
+    ids, wanted = named.to_pylist(), pc.unique(named)
     found: dict[str, dict[str, str | None]] = {}
     corpus = Corpus(str(documents))
     names = [name for name in (ID, TEXT, LANGUAGE) if name in corpus.schema.names]
     for batch in corpus.batches(names):
-        chosen = batch.filter(pc.is_in(batch[ID], pa.array(wanted, batch.schema.field(ID).type)))
-        found |= {row[ID]: row for row in chosen.to_pylist()}
+        batch = with_columns(batch, {ID: batch[ID].cast(pa.large_string())})
+        found |= {row[ID]: row for row in batch.filter(pc.is_in(batch[ID], wanted)).to_pylist()}
     missing = [document for document in ids if document not in found]
     if missing:
         raise ValueError(f"{len(missing)} of {len(ids)} graded ids (first {missing[0]!r}) are not in {documents}")

@@ -114,7 +114,8 @@ def numbers(name: str, labelled: np.ndarray, weights: np.ndarray, here: np.ndarr
 
 
 def names(name: str, labelled: Mapping[str, int], here: Mapping[str, int]) -> Shift:
-    """Compare names: those of at least a twentieth of the labels each for itself, the rest together."""
+    """Compare names in any case: those of at least a twentieth of the labels each for itself, the rest together."""
+    spelt = {key.casefold(): key for key in reversed(list(labelled))}  # as the labels spell it first
     total = sum(labelled.values())
     known = [key for key, count in labelled.items() if count >= total / 20]
     keys = [*known, OTHER]
@@ -122,7 +123,8 @@ def names(name: str, labelled: Mapping[str, int], here: Mapping[str, int]) -> Sh
     for counts in (labelled, here):
         bins: Counter[str] = Counter()
         for key, count in counts.items():
-            bins[key if key in known else OTHER] += count
+            own = spelt.get(key.casefold(), key)
+            bins[own if own in known else OTHER] += count
         sides.append(np.array([bins[key] for key in keys], dtype=np.float64))
     shares = [side / max(side.sum(), 1) for side in sides]
     moved = int(np.argmax(np.abs(shares[0] - shares[1])))  # the name whose share differs most

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from curate.classify.annotations import Annotations, read_annotations, text_keys
+from curate.classify.annotations import LANGUAGE, Annotations, read_annotations, text_keys
 from curate.classify.calibration import Calibration, calibrate
 from curate.classify.cascade import HeldOut, Reach, learn_reach
 from curate.classify.embedding import Encoder
@@ -35,6 +35,7 @@ from curate.classify.represent import represent
 MIN_GRADES = 50
 MIN_EACH = 10  # positives, and negatives: two in each of five folds
 MAX_FOLDS = 20  # twenty fit 420 times
+TOP_GRADE = 5  # where `int_score` ends
 STEP_AT_CUT = (
     0.5  # added to the grades of positives, so that most effort goes where the cut is; calibration takes it off.
 )
@@ -153,24 +154,33 @@ def fit(
         ray, workers, num_gpus: where the texts are embedded, see `curate.classify.represent`; the model is the same.
 
     Raises:
-        ValueError: a column is missing, or there are too few grades; says how many are needed.
+        ValueError: a column is missing, or there are too few grades; says how many are needed. Or `out` is remote, or
+            `at_least` no grade.
     """
     if not 2 <= folds <= MAX_FOLDS:
         raise ValueError(
             f"folds={folds}: give 2 to {MAX_FOLDS}; every fold has as many inner ones, for the calibration"
         )
+    if not 1 <= at_least <= TOP_GRADE:
+        raise ValueError(
+            f"at_least={at_least}: grades count as 0 to {TOP_GRADE}, so a cut lies at 1 to {TOP_GRADE}; bring other "
+            f"grades to this scale"
+        )
+    if "://" in str(out):
+        raise ValueError(f"{out} is remote, and a model is read from a local folder; fit into one, then copy it")
     graded = read_annotations(annotations, documents)
-    apart = outside(graded.languages, languages)
+    apart = others(graded, languages)
     for rows in (slice(None),) if apart is None else (~apart, apart):
         enough(graded, at_least, rows)
+    aside = set_aside(graded, held_out, at_least, seed) if held_out else None
     features, vectors = represent(graded.texts, encoder, ray=ray, workers=workers, num_gpus=num_gpus)
     data = Data(features, vectors, graded.grades, graded.weights, graded.groups, at_least, apart)
-    if held_out:
-        rows = set_aside(data, held_out, seed)
-        learnt = learn(data.rows(np.setdiff1d(np.arange(len(data.grades)), rows)), folds, seed, gate_share)
+    rows = np.arange(len(data.grades)) if aside is None else aside
+    taught = np.setdiff1d(np.arange(len(data.grades)), rows)  # without a held-out score
+    if aside is not None:
+        learnt = learn(data.rows(taught), folds, seed, gate_share)
         scores = learnt.scores(data.rows(rows), gate_share)
     else:
-        rows = np.arange(len(data.grades))
         scores = cross_validate(data, folds, seed, gate_share)
         learnt = learn(data, folds, seed, gate_share)
     metrics = measure(data.rows(rows), scores)
@@ -180,7 +190,7 @@ def fit(
     how = "held out" if held_out else "cross-validated"
     model = Model(
         classifier, at_least, gate, head, encoder, curves, reach, evidence, gate_share, how, about,
-        tuple(languages), elsewhere,
+        tuple(languages), elsewhere, text_keys([graded.texts[row] for row in taught]),
     )  # fmt: skip
     model.write(Path(out) / "model")
     measured = data.weights[rows] > 0
@@ -206,17 +216,47 @@ def promise(model: Model, recall: float) -> str:
         return f"no certificate: {error}"
 
 
-def set_aside(data: Data, share: float, seed: int) -> np.ndarray:
+def set_aside(graded: Annotations, share: float, at_least: int, seed: int) -> np.ndarray:
     """Return about `share` of the rows, whole groups, drawn at random; rising.
 
     Raises:
-        ValueError: the share is no share.
+        ValueError: the share is no share, or too few rows to measure by.
     """
     if not 0 < share < 1:
         raise ValueError(f"held_out={share}: give a share of the documents between 0 and 1, such as 0.3")
-    names = np.unique(data.groups)
+    names = np.unique(graded.groups)
     chosen = np.random.default_rng(seed).permutation(names)[: round(share * len(names))]
-    return np.flatnonzero(np.isin(data.groups, chosen))
+    aside = np.isin(graded.groups, chosen)
+    measured = graded.grades[aside & (graded.weights > 0)]
+    positives = int((measured >= at_least - 0.5).sum())
+    if not 0 < positives < len(measured):
+        raise ValueError(
+            f"held_out={share} sets {len(measured)} grades aside, {positives} of them {at_least} or more, which cannot "
+            f"measure a classifier; set more aside, or leave it out for cross-validation"
+        )
+    return np.flatnonzero(aside)
+
+
+def others(graded: Annotations, languages: Sequence[str]) -> np.ndarray | None:
+    """Return (N,) bool: which grades are of other languages than those named; None where none are named.
+
+    Raises:
+        ValueError: one of them has no grade, or no other language has.
+    """
+    apart = outside(graded.languages, languages)
+    if apart is None:
+        return None
+    there = Counter(language.casefold() for language in graded.languages if language)
+    told = ", ".join(name for name, _ in there.most_common(10)) or "none"
+    unknown = [language for language in languages if language.casefold() not in there]
+    if unknown:
+        raise ValueError(
+            f"no grade is of {unknown[0]!r}: by the column {LANGUAGE!r} the languages are {told}. Give documents with "
+            f"such a column, or leave the languages out"
+        )
+    if not apart.any():
+        raise ValueError(f"all grades are of {told}, so other languages have no calibration; leave the languages out")
+    return apart
 
 
 def measure(data: Data, scores: Mapping[str, np.ndarray]) -> dict[str, dict[str, Estimate]]:
@@ -232,10 +272,10 @@ def enough(graded: Annotations, at_least: int, rows: slice | np.ndarray = slice(
     measured = graded.grades[weights > 0]
     positives = int((measured >= at_least - 0.5).sum())
     negatives = len(measured) - positives
-    if len(graded.grades) and not len(measured):
+    if len(graded.grades[rows]) and not len(measured):
         raise ValueError(
-            f"all {len(graded.grades)} grades have weight 0 (or were not drawn at random), so nothing measures the "
-            f"classifier; give what was drawn at random a weight above 0, or leave out the columns weight and drawn"
+            f"all {len(graded.grades[rows])} grades have weight 0 (or were not drawn at random), so nothing measures "
+            f"the classifier; give what was drawn at random a weight above 0, or leave out the columns weight and drawn"
         )
     sides = [
         set(graded.groups[(weights > 0) & side])

@@ -50,6 +50,7 @@ class Model:
     about: Mapping[str, Any] = field(default_factory=dict)  # grades, metrics: what scores do not depend on
     languages: tuple[str, ...] = ()  # that `calibrations` are for; empty: for every document
     elsewhere: Mapping[Part, Calibration] = field(default_factory=dict)  # for documents of other languages
+    taught: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))  # keys of texts without held-out scores
 
     def score(
         self, texts: Sequence[str], part: Part = "mean", languages: Sequence[str | None] | None = None
@@ -131,7 +132,7 @@ class Model:
         for prefix, curves in (("", self.calibrations), (ELSEWHERE, self.elsewhere)):
             for part, curve in curves.items():
                 arrays |= {f"{prefix}{part}.raw": curve.raw, f"{prefix}{part}.grade": curve.grade}
-        return arrays
+        return arrays | {"taught": self.taught} if len(self.taught) else arrays
 
 
 def outside(languages: Iterable[str | None] | None, own: Sequence[str]) -> np.ndarray | None:
@@ -183,6 +184,7 @@ def read_model(path: str | Path) -> Model:
             about=settings["about"],
             languages=tuple(settings.get("languages", ())),
             elsewhere=_curves(arrays, ELSEWHERE) if settings.get("languages") else {},
+            taught=arrays["taught"] if "taught" in arrays else np.zeros(0, np.uint64),
         )
     if model.digest != settings["digest"]:
         raise ValueError(f"{_file(stem, 'npz')} is not the file that {stem.name}.json describes; copy both again")

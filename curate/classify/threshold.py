@@ -4,8 +4,9 @@
     print(table)                    # precision, recall, F1, documents and text kept at every cut; the recommended one
 
 A graded document that the model learnt from is judged by its held-out score, which a model gave that had not seen it;
-any other is scored now. So the labels may be those of the fit, others, or both. Bands are 95 % percentile bootstraps
-over groups of near-copies, all cuts in the same draws. "Text" is bytes of UTF-8; tokens are nearly in proportion.
+any other is scored now. So the labels may be those of the fit, others, or both. Where the fit set documents aside to
+measure by, what it learnt from has no such score and is left out. Bands are 95 % percentile bootstraps over groups of
+near-copies, all cuts in the same draws. "Text" is bytes of UTF-8; tokens are nearly in proportion.
 
 A wish for recall is answered with a certified cut (see `cascade`); precision and yield with the cut whose estimate
 meets the wish and keeps most. A band narrows with the root of the number of labels: the table says how many halve it.
@@ -53,7 +54,8 @@ class Thresholds:
     at_least: int
     num_labels: int
     num_positives: int
-    num_held_out: int  # of the labels, judged by models that had not seen them; the others were new to the model
+    num_held_out: int  # of the labels, judged by their held-out scores; the others were new to the model
+    num_left_out: int  # labels besides: a model with documents set aside learnt from them
     rows: tuple[Row, ...]
     best: Row
     why: str
@@ -62,8 +64,10 @@ class Thresholds:
     def __str__(self) -> str:
         head = (
             f"{self.classifier} ({self.part}) against {self.num_labels:,} grades, {self.num_positives:,} of them "
-            f"{self.at_least} or more; {self.num_held_out:,} were learnt from and are judged by their held-out scores"
+            f"{self.at_least} or more; {self.num_held_out:,} are of the fit and judged by their held-out scores"
         )
+        if self.num_left_out:
+            head += f"; {self.num_left_out:,} more taught this very model and do not count"
         columns = f"{'cut':>8}" + "".join(f"{name:>22}" for name in NAMES)
         half = (self.best.f1.high - self.best.f1.low) / 2
         lines = [head, columns, *map(str, self.rows), f"recommended: {self.why}", str(self.best)]
@@ -106,7 +110,8 @@ def threshold(
         if not 0 < wish < 1:
             raise ValueError(f"{name}={wish}: a wish is a share between 0 and 1, such as 0.9")
     fitted = model if isinstance(model, Model) else find(model)[0]
-    graded = read_annotations(labels, documents)
+    every = read_annotations(labels, documents)
+    graded = every.rows(untaught(every, fitted))
     held_out, known = judged(graded, fitted)
     used = held_out.weights > 0
     positive = held_out.grades >= fitted.at_least - 0.5
@@ -125,11 +130,27 @@ def threshold(
         int(used.sum()),
         int((positive & used).sum()),
         int((known & used).sum()),
+        len(every.texts) - len(graded.texts),
         rows[:-1],
         rows[-1],
         why,
         examples(graded.texts, scores, held_out.grades, best),
     )
+
+
+def untaught(graded: Annotations, model: Model) -> np.ndarray:
+    """Return the rows that can be judged honestly: all but those whose only scores are of a model that they taught.
+
+    Raises:
+        ValueError: the model does not say which those are.
+    """
+    if model.how == "held out" and not len(model.taught):
+        raise ValueError(
+            f"the model {model.classifier} set documents aside and does not say which it learnt from, so no label can "
+            f"be judged; fit it again from its grades"
+        )
+    rows: np.ndarray = np.flatnonzero(~np.isin(text_keys(graded.texts), model.taught))
+    return rows
 
 
 def judged(graded: Annotations, model: Model) -> tuple[HeldOut, np.ndarray]:
@@ -158,7 +179,7 @@ def recommended(
 ) -> tuple[float, str]:
     """Return a cut and the reason for it."""
     if "recall" in wishes:
-        options = {"reach": model.reach, "part": part, "at_least": model.at_least}
+        options = {"reach": model.reach, "part": part, "at_least": model.at_least, "how": model.how}
         certificate = certify(held_out, wishes["recall"], **options)  # type: ignore[arg-type]
         return certificate.cut, str(certificate)
     used = held_out.weights > 0

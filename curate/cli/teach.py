@@ -50,7 +50,7 @@ def annotate(
         teacher: URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1 (vLLM, TGI, llama.cpp, hosted);
             its key is read from OPENAI_API_KEY. Or `local`: SmolLM2-135M on this machine, to try the loop.
         rubric: name of a classifier whose rubric to use (web_edu, code_edu).
-        model: the model's name on the server.
+        model: the model's name on the server, which the grades are kept under; `local` needs none.
         n: documents to grade.
         seed: of the sample.
         strata: what to divide the sample by, such as source,length,score or gate.score:0.2:0.8 (length: characters).
@@ -81,6 +81,9 @@ def annotate(
 
     pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
     asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed, **pace)
+    other = open_teacher(second_teacher, model=second_model, in_flight=in_flight) if second_teacher else None
+    if other is not None and not check:
+        raise ValueError("a second teacher is for --check to compare with; give --check too, or leave it out")
     done = grade(
         open_input(source, kind),
         out,
@@ -104,7 +107,6 @@ def annotate(
     if check:
         from curate.teacher.check import check as examine
 
-        other = open_teacher(second_teacher, model=second_model, in_flight=in_flight) if second_teacher else None
         limit, options = Budget(budget_tokens, budget, input_price, output_price), {"n": check_documents}
         chosen = {"rubric": rubric_of(rubric), "teacher": asked, "second": other, "structured": structured}
         chosen |= {"ray": ray, "workers": workers}
@@ -164,7 +166,8 @@ def threshold(
     """Show precision, recall, F1 and yield of every cut on graded documents, with bands, and recommend one.
 
     Args:
-        labels: annotations, as for `curate fit`; those that the model learnt from are judged by held-out scores.
+        labels: annotations, as for `curate fit`; those that the model learnt from are judged by held-out scores, or
+            left out where it has none of them (`curate fit --held-out`).
         model: web_edu, code_edu, or the folder of a model from `curate fit`.
         documents: Parquet with the texts by id, where the labels hold none.
         precision: recommend the cut that keeps most at this share of good documents, such as 0.9.
@@ -203,6 +206,11 @@ def open_teacher(
         return LocalTeacher()
     from curate.teacher.client import OpenAITeacher
 
+    if not model:
+        raise ValueError(
+            f"name the model at {teacher}, one of GET {teacher.rstrip('/')}/models: without a name, another model's "
+            f"grades could continue this one's"
+        )
     key = os.environ.get("OPENAI_API_KEY", "")
     return OpenAITeacher(
         base_url=teacher,

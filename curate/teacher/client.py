@@ -44,7 +44,6 @@ if TYPE_CHECKING:  # aiohttp takes 0.3 s to import: not before it is used
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # 529: overloaded, at some hosts
 SHARED_FAULTS = {
     401: "the key was refused; check api_key",
-    403: "the key may not use this model; check api_key and model",
     404: "nothing answers there; base_url usually ends in /v1 and model must be one of GET {base}/models",
     405: "this is not a chat completions endpoint; base_url usually ends in /v1",
 }
@@ -119,6 +118,12 @@ class OpenAITeacher:
     temperature: float = 0.0
     seed: int = 0  # sent to the server, and of the back-off's jitter
     max_tokens: int = 256  # reasons of 80 words and a grade fit twice
+
+    def __post_init__(self) -> None:
+        if not re.match(r"https?://[^/]", self.base_url):
+            raise ValueError(f"{self.base_url!r} is no address of a server; give one such as http://127.0.0.1:8000/v1")
+        if self.max_in_flight < 1:
+            raise ValueError(f"max_in_flight={self.max_in_flight} lets no request through; give 1 or more")
 
     @property
     def name(self) -> str:
@@ -266,6 +271,8 @@ class Line:
             raise ValueError(f"{fault}; {advice.format(base=self.teacher.base_url)} (model {self.teacher.model!r})")
         if getattr(prompt, "schema", None) and status in (400, 422, 501):
             fault += "; if it does not know response_format, leave structured answers out"
+        if status == 403:  # OpenRouter and firewalls say so of a single text, others of a key
+            fault += "; this text was refused, or, if all are, the key may not use this model: check api_key and model"
         return fault
 
 

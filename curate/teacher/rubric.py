@@ -96,9 +96,11 @@ class Rubric:
 
         The label may carry Markdown and any case, and its last word alone will do; decimals and "3/5" are read.
         A label that is repeated with the same grade counts once. A JSON object, bare or fenced, is read by its keys;
-        what a reasoning model thinks aloud (`<think>...</think>`) is neither reasons nor grade.
+        what a reasoning model thinks aloud (`<think>...</think>`) is neither reasons nor grade; its first mark may be
+        missing, where the server's template put it into the question.
         """
-        reply = re.sub(r"<think>.*?(</think>|$)", "", reply, flags=re.DOTALL).strip()
+        reply = re.sub(r"<think>.*?(</think>|$)", "", reply, flags=re.DOTALL)
+        reply = reply.rpartition("</think>")[2].strip()
         if _JSON.match(reply):
             return self._parse_json(reply, finish_reason)
         found = self._grades(reply)

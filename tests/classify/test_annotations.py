@@ -26,6 +26,15 @@ def test_grades_meet_their_texts_by_id(tmp_path: Path) -> None:
     assert graded.grades.tolist() == [4.0, 0.0]
 
 
+@pytest.mark.parametrize(("graded", "there"), [(["2", "1"], [1, 2, 3]), ([2, 1], ["1", "2", "3"]), ([2, 1], [1, 2, 3])])
+def test_an_id_that_is_a_number_on_one_side_and_a_name_on_the_other_is_the_same(
+    tmp_path: Path, graded: list[object], there: list[object]
+) -> None:
+    pq.write_table(pa.table({"id": there, "text": ["ads", "lesson", "unasked"]}), tmp_path / "docs.parquet")
+    found = read_annotations(pa.table({"id": graded, "score": [4, 0]}), tmp_path / "docs.parquet")
+    assert (found.texts, found.grades.tolist()) == (["lesson", "ads"], [4.0, 0.0])
+
+
 def test_a_graded_id_without_a_document_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "text": ["ads"]}), tmp_path / "docs.parquet")
     with pytest.raises(ValueError, match=r"1 of 2 graded ids \(first 'lost'\) are not in"):
@@ -78,6 +87,7 @@ def test_a_line_of_labels_may_be_longer_than_any_block(tmp_path: Path) -> None:
         ('["a", 1]', r"line 1: .* is no object"),
         ('{"id": "a", "score": "good", "text": "t"}', r"labels.jsonl: the column 'score' must hold numbers"),
         ('{"id": "a", "score": 1, "text": "t"}\n{"id": "b", "score": "x", "text": "t"}', r"mixes kinds of values"),
+        ('{"id": "a", "score": "4", "text": "t"}\n{"id": "b", "score": 3, "text": "t"}', r"mixes kinds of values"),
         ('{"id": "a", "score": 1, "text": "t", "weight": -1}', r"weight of 'a' is -1; it must be 0 or more"),
         ('{"id": "a", "score": "nan", "text": "t"}', r"score of 'a' is nan; it must be a number"),
     ],

@@ -67,6 +67,13 @@ def test_rare_languages_are_one_bin_and_unseen_ones_fall_into_it() -> None:
     assert "50% other here, 2% other among the labels" in str(shift)
 
 
+def test_a_language_is_the_same_in_any_case() -> None:
+    labelled = {"Python": 500, "C": 300, "python": 20, "Go": 180}
+    shift = names("language", labelled, {"python": 520, "c": 300, "GO": 180})
+    assert (shift.level, shift.psi) == ("none", pytest.approx(0.0, abs=1e-6))
+    assert "Python" in str(names("language", labelled, {"c": 800, "go": 200}))
+
+
 def test_a_corpus_like_the_labels_passes_dropped_rows_included(model: Model, tmp_path: Path) -> None:
     held = model.held_out
     kept = held.gate > 1.0

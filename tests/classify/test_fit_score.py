@@ -15,6 +15,7 @@ import pytest
 from curate.classify.embedding import MINILM_PACKAGE
 from curate.classify.fit import FitReport, fit
 from curate.classify.score import Score, at_score, at_threshold, score_stage
+from curate.classify.threshold import threshold
 from curate.stage import Keep
 
 pytestmark = pytest.mark.skipif(
@@ -190,6 +191,39 @@ def test_grades_that_cannot_measure_say_why(tmp_path: Path, column: str, values:
 def test_folds_are_two_to_twenty(tmp_path: Path, folds: int) -> None:
     with pytest.raises(ValueError, match=f"folds={folds}: give 2 to 20"):
         fit(table(), tmp_path, folds=folds)
+
+
+@pytest.mark.parametrize("at_least", [0, 6])
+def test_a_cut_outside_the_scale_is_refused_and_not_measured_as_nought(tmp_path: Path, at_least: int) -> None:
+    graded = pa.table({"text": table()["text"], "score": pa.compute.multiply(table()["score"], 2)})  # 0, 2, 8 of 10
+    with pytest.raises(ValueError, match=f"at_least={at_least}: grades count as 0 to 5"):
+        fit(graded, tmp_path, at_least=at_least)
+
+
+def test_a_model_is_not_written_to_a_local_folder_that_is_called_like_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="s3://bucket/model is remote"):
+        fit(table(), "s3://bucket/model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"), [(0.005, "sets 1 grades aside, . of them 3 or more"), (1.5, "a share")]
+)
+def test_documents_set_aside_can_measure_or_are_refused(tmp_path: Path, held_out: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(table(), tmp_path, held_out=held_out)
+
+
+def test_cuts_of_a_model_with_documents_set_aside_are_judged_by_those_alone(tmp_path: Path) -> None:
+    report = fit(table(), tmp_path, classifier="lesson", held_out=0.4)
+    new = pa.table({"text": ["A text that nobody has graded yet."], "score": [0]})
+    found = threshold(pa.concat_tables([table(), new]), tmp_path)
+    assert (found.num_labels, found.num_held_out) == (report.num_measured + 1, report.num_measured)
+    assert found.num_left_out == 120 - report.num_measured
+    assert f"{found.num_left_out} more taught this very model" in str(found)
 
 
 def test_a_scored_corpus_called_like_a_classifier_does_not_hide_it(

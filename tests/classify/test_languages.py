@@ -39,6 +39,22 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> FitReport:
     return fit(table(), tmp_path_factory.mktemp("model"), classifier="lesson", languages=("Python",))
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "message"),
+    [
+        ([None, None], "Python", "no grade is of 'Python'.*the languages are none. Give documents"),
+        (["Python", "Go"], "Pyhton", "no grade is of 'Pyhton'.*the languages are python, go"),
+        (["Python", "python"], "Python", "all grades are of python.*leave the languages out"),
+    ],
+)
+def test_languages_that_the_grades_do_not_tell_apart_are_refused_by_name(
+    tmp_path: Path, there: list[str | None], wanted: str, message: str
+) -> None:
+    graded = table().set_column(2, "language", pa.array(there * 120, pa.string()))
+    with pytest.raises(ValueError, match=message):
+        fit(graded, tmp_path, languages=(wanted,))
+
+
 def batch(languages: list[str | None] | None) -> pa.RecordBatch:
     columns = {"id": ["a", "b"], "text": [NEWS.format(t="tents", i=5), LESSON.format(t="tents", i=5)]}
     return pa.RecordBatch.from_pydict(columns if languages is None else {**columns, "language": languages})

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pytest
 
+from curate.cli import teach
 from curate.corpus import Corpus, write_corpus
 from curate.teacher.annotate import JOURNAL, annotate
 from curate.teacher.budget import Budget
@@ -232,3 +233,17 @@ def test_each_question_has_a_key_of_its_own_that_a_restart_repeats(corpus, tmp_p
         keys.append(asked)
     assert keys[0] == keys[1]
     assert len(keys[0]) == 15  # three attempts each
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "name the model at http://127.0.0.1:9/v1, one of GET http://127.0.0.1:9/v1/models"),
+        ({"model": "m", "second_teacher": "local"}, "a second teacher is for --check"),
+        ({"model": "m", "second_teacher": "there", "second_model": "m", "check": True}, "'there' is no address"),
+    ],
+)
+def test_teachers_that_cannot_be_told_apart_or_asked_are_refused_before_any_is_paid(corpus, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        teach.annotate(corpus.path, out=str(tmp_path / "labels"), teacher="http://127.0.0.1:9/v1", **options)
+    assert not (tmp_path / "labels").exists()

@@ -93,6 +93,15 @@ def test_a_fault_of_every_question_raises_with_the_address_and_the_cure(server, 
     assert "sk-secret" not in str(raised.value)
 
 
+def test_a_text_that_a_moderator_refuses_does_not_end_the_questions_about_others(server):
+    server.faults = ("403", "", "")
+    replies = ask(OpenAITeacher(server.url, "m"), [f"page {i}" for i in range(12)])
+    refused = [reply.error for reply in replies if reply.error]
+    assert 0 < len(refused) < 12
+    assert all("403 from" in error and "check api_key and model" in error for error in refused)
+    assert max(server.tries.values()) == 1
+
+
 def test_the_key_stays_out_of_the_repr_and_the_name_but_travels_to_workers():
     teacher = OpenAITeacher("http://localhost/v1", "m", api_key="sk-secret")
     assert "sk-secret" not in repr(teacher) + teacher.name
@@ -156,3 +165,14 @@ def test_it_works_inside_a_running_event_loop_as_in_a_notebook(server):
         return ask(OpenAITeacher(server.url, "m"), ["page"])
 
     assert asyncio.run(cell())[0].error is None
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000/v1", "localhost:8000/v1", "llama-3.3-70b", ""])
+def test_what_is_no_address_is_refused_before_a_question_is_counted_as_sent(url):
+    with pytest.raises(ValueError, match="is no address of a server; give one such as http://"):
+        OpenAITeacher(url, "m")
+
+
+def test_no_request_at_a_time_is_refused_and_not_a_run_that_asks_nothing():
+    with pytest.raises(ValueError, match="max_in_flight=0 lets no request through"):
+        OpenAITeacher("http://localhost/v1", "m", max_in_flight=0)

@@ -109,6 +109,8 @@ def test_the_shipped_rubrics_have_five_cumulative_criteria(rubric):
         ('{"reasons": "Cle', "truncated", None),
         ("<think>Educational score: 1? No.</think>Fine.\nEducational score: 3", "ok", 3.0),
         ("<think>Educational score: 1, or perhaps", "unparsable", None),
+        ("Educational score: 1? No.</think>Fine.\nEducational score: 3", "ok", 3.0),  # opened in the question
+        ('Score: 1?\n</think>\n{"reasons": "Clear.", "score": 4}', "ok", 4.0),
     ],
 )
 def test_structured_answers_and_thoughts(reply, outcome, score):
