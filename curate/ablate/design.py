@@ -52,6 +52,8 @@ class Design:
             raise ValueError(f"an ablation compares two arms or more, and {len(names)} is given: raw=clean edu=scored")
         if self.baseline not in names:
             raise ValueError(f"the baseline {self.baseline!r} is no arm; there are {', '.join(names)}")
+        if self.batch_tokens % self.seq_len:
+            raise ValueError(f"a batch of {self.batch_tokens:,} tokens is no whole number of windows of {self.seq_len}")
         if self.num_tokens < self.batch_tokens:
             raise ValueError(
                 f"{self.num_tokens:,} tokens are less than one step of {self.batch_tokens:,}; raise --tokens"

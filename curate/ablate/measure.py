@@ -11,8 +11,10 @@ A model's score is the weighted mean of its items; as items are the same for all
 item (`curate.ablate.statistics`). Written answers and programs are left out: a model that trains in an hour gives none.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +49,12 @@ class Questions:
     tasks: "tuple[Likelihood | Suite, ...]" = ()
     data: str = "eval"
     limit: int | None = None
+    digest: str = ""  # of all items, as they are asked
 
     def identity(self) -> dict[str, Any]:
+        """Return what tells these questions from others: one name may stand for other wordings, or another file."""
+        if self.digest:
+            return {"tasks": [task.name for task in self.tasks], "items": self.digest}
         return {"tasks": [task.name for task in self.tasks], "data": self.data, "limit": self.limit}
 
     def items(self) -> dict[str, Any]:
@@ -64,13 +70,18 @@ class Questions:
 def questions(suites: Sequence[str], tasks: str, data: str, limit: int | None) -> "tuple[Questions, list[str]]":
     """Return what is asked by the names of suites or files, and the names of tasks that are left out.
 
+    All items are read once, now: what is wrong with them is not to be found after the trainings.
+
     Raises:
-        FileNotFoundError, ValueError: a suite or file is not there, or nothing of it can be asked of small models.
+        FileNotFoundError, ValueError: a suite or file is not there, holds no items, has the name of another one, or
+            nothing of it can be asked of small models.
     """
+    from curate.evaluate.data import HUB
     from curate.evaluate.suites import Suite, chosen
     from curate.evaluate.tasks import Likelihood, require_data
 
-    files = tuple(Suite(Path(path).stem, path) for path in suites if path.endswith((".jsonl", ".parquet")))
+    places = [Path(path).absolute() for path in suites if path.endswith((".jsonl", ".parquet"))]  # as workers see them
+    files = tuple(Suite(path.stem, str(path)) for path in places)
     named, most = chosen([name for name in suites if not name.endswith((".jsonl", ".parquet"))], tasks, limit)
     asked: list[Task] = [task for task in named if isinstance(task, Likelihood)]
     if named and not asked:
@@ -78,7 +89,21 @@ def questions(suites: Sequence[str], tasks: str, data: str, limit: int | None) -
     there = require_data(asked, data) if asked else []
     kept = tuple(task for task in there if isinstance(task, Likelihood))
     left_out = [task.name for task in named if not isinstance(task, Likelihood)]
-    return Questions((*files, *kept), data, most), left_out
+    asked_for = Questions((*files, *kept), data if data == HUB else f"{Path(data).absolute()}", most)
+    if twice := [name for name, times in Counter(task.name for task in asked_for.tasks).items() if times > 1]:
+        raise ValueError(f"two to ask are called {', '.join(twice)}; rename a file")
+    return replace(asked_for, digest=_digest(asked_for)), left_out
+
+
+def _digest(asked: Questions) -> str:
+    digest = hashlib.sha256()
+    for task, items in asked.items().items():
+        if not items:
+            raise ValueError(f"{task} has no items to ask; is its file empty?")
+        digest.update(f"{task} {len(items)}\n".encode())
+        for item in items:
+            digest.update(f"{item!r}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def measure(checkpoint: Path, held: HeldOut, asked: Questions, device: str | None = None) -> pa.Table:

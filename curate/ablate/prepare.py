@@ -157,7 +157,8 @@ def prepare(
         else:
             tokens, found = tokenize(Corpus(clean[path].path), f"{out}/tokens/{name}", **packing), clean[path]  # type: ignore[arg-type]
         counts = (found.documents_in, found.share, found.held_out, found.benchmarks)
-        parts[path] = Part(path, *counts, tokens.num_documents, tokens.num_tokens, tokens.num_bytes, str(tokens.path))
+        folder_of = str(tokens.path.absolute())  # for workers that are elsewhere
+        parts[path] = Part(path, *counts, tokens.num_documents, tokens.num_tokens, tokens.num_bytes, folder_of)
     for domain in held.domains:
         tokenize(Corpus(held.path(domain)), f"{out}/tokens/held-{domain}", **packing)  # type: ignore[arg-type]
     whole = {path: Tokens(part.tokens) for path, part in parts.items()}

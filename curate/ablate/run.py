@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate import cluster
 from curate.ablate.design import Arm, Design, check_name, count_of
-from curate.ablate.forecast import detectable, num_parameters
+from curate.ablate.forecast import detectable, model_of, num_parameters
 from curate.ablate.measure import Questions, questions
 from curate.ablate.prepare import Engine, hold_out, identity, prepare, write_summary
 from curate.ablate.readings import readings, warnings
@@ -108,10 +108,11 @@ def ablate(
     named = _arms(arms)
     settings: dict[str, Any] = {"model": model, "seq_len": seq_len, "batch_tokens": batch_tokens, "lr": lr}
     if anneal is not None:
-        settings |= _of_checkpoint(Path(anneal), tokenizer)
+        settings |= _of_checkpoint(Path(anneal), tokenizer, lr)
         tokenizer = settings["anneal"]
         seed = max(seed, _state(Path(anneal))[1]["plan"]["seed"] + 1)  # not the order that the checkpoint has seen
     design = Design(named, baseline or named[0].name, count_of(tokens), vocab_size=vocab, **settings)
+    model_of(design, design.vocabulary)  # a size that does not exist is told before the folder belongs to it
     places = {name: os.fspath(path) for name, path in (held_out or {}).items()}
     for name in places:
         check_name(name, "held-out set")
@@ -165,10 +166,12 @@ def _state(checkpoint: Path) -> tuple[Path, dict[str, Any]]:
     return stable_state(checkpoint)
 
 
-def _of_checkpoint(checkpoint: Path, tokenizer: object) -> dict[str, Any]:
+def _of_checkpoint(checkpoint: Path, tokenizer: object, lr: float | None) -> dict[str, Any]:
     """Return the sizes of a design whose trainings go on from a checkpoint."""
     if tokenizer is not None:
         raise ValueError(f"{checkpoint} brings its own tokenizer; leave out --tokenizer")
+    if lr is not None:
+        raise ValueError(f"{checkpoint} is annealed from the rate that it was trained at; leave out --lr")
     start, state = _state(checkpoint)
     seq_len, windows = state["plan"]["seq_len"], state["plan"]["batch_windows"]
     return {"anneal": f"{start.absolute()}", "seq_len": seq_len, "batch_tokens": windows * seq_len}

@@ -54,7 +54,7 @@ def main(command: Callable[..., None] | None = None) -> None:
         if not reader_left():
             sys.exit(f"curate: {error}")
         sys.exit(141)  # as a shell tells of a program that SIGPIPE ended
-    except (ValueError, LookupError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, LookupError, OSError, ImportError, RuntimeError, ArithmeticError) as error:
         from curate.progress import failure_table
 
         print(*(f"{line}\n" for line in failure_table(error)), sep="", end="", file=sys.stderr)

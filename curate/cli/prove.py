@@ -132,7 +132,7 @@ def ablate(
         data: folder of the tasks' JSONL or Parquet files, or hub.
         limit: items of each task at most.
         anneal: a run or checkpoint of the stable phase, to anneal on each arm in place of training from nothing: the
-            cheap form. Model, tokenizer and sequence length are its own; seeds are orders of the data.
+            cheap form. Model, tokenizer, sequence length and learning rate are its own; seeds are orders of the data.
         seq_len: tokens in a window.
         batch_tokens: tokens in one step.
         lr: peak learning rate; 3e-3 by default.

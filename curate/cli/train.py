@@ -64,14 +64,15 @@ def pretrain(
         keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
         held_out: token folders to measure bits per byte on, each optionally named (`edu=tokens/held/edu`), at the end
             and every `evaluate_every` steps.
-        evaluate_every: steps between these measurements.
+        evaluate_every: steps between these measurements, each with a checkpoint (--keep bounds them).
         micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
         threads: of this process.
         device: cpu or cuda; the GPU by default where there is one.
         precision: of the products; bfloat16 on GPUs by default.
         compile: torch.compile; on GPUs by default.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
-        workers: processes that share each step's batch, a GPU each where there are any; needs --ray, or torchrun.
+        workers: processes that share each step's batch, a GPU each where there are any; needs --ray. Under torchrun
+            its own processes do.
         sharding: ddp, or fsdp for models that do not fit beside their optimiser.
         track: also send the values to trackio or wandb.
         stop_after: stop after this step; the next call goes on.
@@ -129,14 +130,15 @@ def anneal(
         keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
         held_out: token folders to measure bits per byte on, each optionally named (`edu=tokens/held/edu`), at the end
             and every `evaluate_every` steps.
-        evaluate_every: steps between these measurements.
+        evaluate_every: steps between these measurements, each with a checkpoint (--keep bounds them).
         micro_tokens: tokens of one forward and backward pass on one process; the rest of a batch is accumulated.
         threads: of this process.
         device: cpu or cuda; the GPU by default where there is one.
         precision: of the products; bfloat16 on GPUs by default.
         compile: torch.compile; on GPUs by default.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
-        workers: processes that share each step's batch, a GPU each where there are any; needs --ray, or torchrun.
+        workers: processes that share each step's batch, a GPU each where there are any; needs --ray. Under torchrun
+            its own processes do.
         sharding: ddp, or fsdp for models that do not fit beside their optimiser.
         track: also send the values to trackio or wandb.
         stop_after: stop after this step; the next call goes on.

@@ -15,7 +15,7 @@ from curate.scaling.analyse import Analysis, analyse
 from curate.scaling.identify import design_problem
 from curate.scaling.objective import DELTA
 from curate.scaling.rows import Count, Rows, read_table, rows_of
-from curate.scaling.tell import terminal
+from curate.scaling.tell import UNITS, terminal
 
 
 def scaling(
@@ -51,6 +51,10 @@ def scaling(
         ValueError: the runs do not identify the law. What they say is in `out` nonetheless, if it could be fitted.
     """
     targets = [target(one) for one in predict]
+    if resamples < 2 or delta <= 0:
+        raise ValueError(f"{resamples} resamples and a delta of {delta:g}; it takes 2 or more, and one above 0")
+    if rows is None and measure not in UNITS:
+        raise ValueError(f"a sweep measures {' and '.join(UNITS)}, not {measure!r}")
     if rows is None and tokens is None:
         raise ValueError("nothing to fit: give token folders to sweep on, or --from a table of runs")
     if rows is not None and tokens is not None:

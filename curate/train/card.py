@@ -149,4 +149,5 @@ def _json(path: Path) -> dict[str, Any]:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as file:  # a last line that is being written is none yet
+        return [json.loads(line) for line in file if line.endswith("\n")]

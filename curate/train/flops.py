@@ -23,6 +23,7 @@ PEAK = {  # dense bfloat16 operations per second by name of the GPU, from the ve
     "H100": 989.4e12,  # SXM
     "A100": 312e12,
     "L40S": 362e12,
+    "L40": 181e12,
     "L4": 121e12,
     "A10G": 70e12,
     "4090": 165.2e12,

@@ -90,9 +90,9 @@ def open_tracker(track: Track, name: str, config: dict[str, Any]) -> Any:
 
 
 def read_log(run: str | os.PathLike[str], name: str = LOG) -> list[dict[str, float]]:
-    """Return the log of a run, one dict per step."""
+    """Return the log of a run, one dict per step; a line that is being written, or never was to its end, is none."""
     with Path(run, name).open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return [json.loads(line) for line in file if line.endswith("\n")]
 
 
 def forget_after(file: Path, step: int) -> None:

@@ -14,7 +14,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ import torch.distributed as dist
 
 from curate.cluster import train_on_ray
 from curate.train.checkpoint import last_checkpoint, read_state
-from curate.train.data import Blend, Mixture
+from curate.train.data import Blend, Mixture, Phase
 from curate.train.export import export, load_checkpoint_model
 from curate.train.held_out import HeldOut
 from curate.train.job import Evaluate, Job, Machine, Plan, Precision, Watch, micro_windows
@@ -97,13 +97,13 @@ def pretrain(
         mask_documents: keep attention within documents.
         checkpoint_every: in steps; a tenth of the run by default.
         keep: checkpoints to keep of the stable phase, and as many of the rest; all by default.
-        evaluate: called with (model, steps done) every `evaluate_every` steps and at the end, once the checkpoint is
-            safe; `curate.train.held_out.HeldOut` is one.
+        evaluate: called with (model, steps done) every `evaluate_every` steps and at the end, once a checkpoint of
+            that step is safe; `curate.train.held_out.HeldOut` is one.
         micro_tokens: of one forward and backward pass on one process; a larger batch is accumulated.
         precision: of the products, bfloat16 on GPUs by default; weights and optimiser state are float32.
         compile: torch.compile, by default on GPUs.
         ray: local, auto or an address: run under Ray Train. In this process by default.
-        workers: processes that share each step's batch, a GPU each where there are any.
+        workers: Ray's processes that share each step's batch, a GPU each where there are any; torchrun tells its own.
         sharding: ddp, or fsdp for models that do not fit beside their optimiser.
         track: also send values to trackio or wandb.
         stop_after: stop after this step (with a checkpoint); the next call goes on.
@@ -206,6 +206,7 @@ def stable_state(checkpoint: str | os.PathLike[str]) -> tuple[Path, dict[str, An
 
 def _train(job: Job, ray: str | None, workers: int) -> Trained:
     """Run the job where it belongs and read its result from its folder."""
+    _refuse_below_one(job, workers)
     if isinstance(job.watch.evaluate, HeldOut):
         job.watch.evaluate.refuse_other_tokenizers(job.mixture.tokens)
     if job.plan.batch_windows % workers:
@@ -215,8 +216,41 @@ def _train(job: Job, ray: str | None, workers: int) -> Trained:
             raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
         job()
     else:
-        train_on_ray(job, ray=ray, workers=workers, gpus=(job.machine.device or "cuda").startswith("cuda"))
+        gpus = (job.machine.device or "cuda").startswith("cuda")
+        train_on_ray(from_anywhere(job), ray=ray, workers=workers, gpus=gpus)
     return _result(job)
+
+
+def _refuse_below_one(job: Job, workers: int) -> None:
+    watch, machine = job.watch, job.machine
+    counts = {
+        "checkpoint_every": watch.checkpoint_every,
+        "keep": watch.keep,
+        "evaluate_every": watch.evaluate_every,
+        "stop_after": watch.stop_after,
+        "micro_tokens": machine.micro_tokens,
+        "threads": machine.threads,
+        "workers": workers,
+    }
+    wrong = [f"{name} is {count}" for name, count in counts.items() if count is not None and count < 1]
+    if wrong:
+        raise ValueError(f"{' and '.join(wrong)}; give 1 or more, or leave it out")
+
+
+def from_anywhere(job: Job) -> Job:
+    """Return a job that names its folders from the root: Ray Train has each worker stand in a folder of its own."""
+
+    def rooted(path: str) -> str:
+        return f"{Path(path).absolute()}"
+
+    phases = [
+        Phase(phase.until, {rooted(path): weight for path, weight in phase.weights.items()})
+        for phase in job.mixture.phases
+    ]
+    look = job.watch.evaluate
+    if isinstance(look, HeldOut):
+        look = replace(look, corpora={name: rooted(path) for name, path in look.corpora.items()})
+    return replace(job, blend=phases, watch=replace(job.watch, evaluate=look))
 
 
 def _result(job: Job) -> Trained:

@@ -37,6 +37,8 @@ def linear_cross_entropy(
     Differentiate `nll` alone: its gradient is already that of `nll + z_loss * z`. `rows` go at a time, as many as are
     quick by default.
     """
+    if not torch.is_grad_enabled():  # a look at held-out text: no gradient is wanted, whatever could have one
+        hidden, table = hidden.detach(), table.detach()
     if torch.is_autocast_enabled(hidden.device.type):
         kind = torch.get_autocast_dtype(hidden.device.type)
         hidden, table = hidden.to(kind), table.to(kind)

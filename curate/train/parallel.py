@@ -13,6 +13,7 @@ above all, is whole tensors, so any number of ranks reads what any other number 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
@@ -23,9 +24,11 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from curate.cluster import TRAINING_PATIENCE_S
 from curate.train.model import Llama, Objective
 
 Sharding = Literal["ddp", "fsdp"]
+PATIENCE = timedelta(seconds=TRAINING_PATIENCE_S)  # NCCL's own are 10 minutes
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Ranks:
         """Take the place that torchrun or Ray Train gave to this process, else be alone."""
         kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if dist.is_torchelastic_launched() and not dist.is_initialized():
-            dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo")
+            dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo", timeout=PATIENCE)
         if not dist.is_initialized():
             return cls(0, 1, torch.device(kind))
         if kind == "cuda":
@@ -81,7 +84,9 @@ def spread(objective: Objective, sharding: Sharding, ranks: Ranks, dtype: torch.
         ids = [ranks.device.index] if ranks.device.type == "cuda" else None
         return DistributedDataParallel(objective, device_ids=ids)
     mesh = init_device_mesh(ranks.device.type, (ranks.size,))
-    policy = MixedPrecisionPolicy() if dtype == torch.float32 else MixedPrecisionPolicy(dtype, torch.float32)
+    policy = MixedPrecisionPolicy()
+    if dtype != torch.float32:  # what goes in is not rounded: neither a step's scale nor the angles of positions
+        policy = MixedPrecisionPolicy(dtype, torch.float32, cast_forward_inputs=False)
     for layer in objective.model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(objective, mesh=mesh, mp_policy=policy, reshard_after_forward=False)

@@ -55,6 +55,8 @@ def test_a_design_wants_two_arms_a_known_baseline_and_a_whole_step():
         Design((a, b), "c", 10_000)
     with pytest.raises(ValueError, match="less than one step of 8,192"):
         Design((a, b), "a", 5000)
+    with pytest.raises(ValueError, match="8,192 tokens is no whole number of windows of 500"):
+        Design((a, b), "a", 10_000, seq_len=500)
 
 
 def test_steps_cover_the_tokens_and_a_folder_of_two_arms_is_one_source():

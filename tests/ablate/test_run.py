@@ -124,6 +124,12 @@ def test_another_ablation_into_the_same_folder_is_refused(finished, corpora):
         run(corpora, out, arms={"good": corpora["good"], "noise": corpora["more"]})
 
 
+def test_a_model_that_does_not_exist_leaves_the_folder_to_one_that_does(corpora, tmp_path):
+    with pytest.raises(ValueError, match="no model size '3m'; there are 1m, 5m"):
+        run(corpora, tmp_path / "out", model="3m")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_can_be_moved_and_says_the_same(finished, corpora, tmp_path, capsys):
     shutil.copytree(finished[1], tmp_path / "moved")
     found = run(corpora, tmp_path / "moved", quiet=False)
@@ -222,6 +228,8 @@ def test_a_stable_checkpoint_is_annealed_on_each_arm(finished, corpora, tmp_path
     assert recipe["annealed_from"]["step"] == 8
     names = [path.name for path in (tmp_path / "out/runs/good").iterdir()]
     assert names == ["seed-1"], "seed 0 is the order that the checkpoint has seen"
+    with pytest.raises(ValueError, match="annealed from the rate that it was trained at"):
+        ablate(arms, tmp_path / "no", anneal=stable.path, lr=1e-3, **how)
     with pytest.raises(ValueError, match="brings its own tokenizer"):
         ablate(arms, tmp_path / "no", anneal=stable.path, tokenizer=f"{out}/tokenizer", **how)
 

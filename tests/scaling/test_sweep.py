@@ -162,6 +162,12 @@ def test_a_sweep_that_could_not_be_fitted_is_refused_before_it_is_paid_for(
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="a sweep needs --held-out"):
         scaling({token_folders[0]: 1.0}, out=tmp_path / "out")
+    how = asked | {"models": MODELS, "held_out": token_folders[1]}
+    with pytest.raises(ValueError, match="a sweep measures loss and bits_per_byte, not 'bits'"):
+        scaling({token_folders[0]: 1.0}, out=tmp_path / "out", measure="bits", **how)
+    with pytest.raises(ValueError, match="0 resamples"):
+        scaling({token_folders[0]: 1.0}, out=tmp_path / "out", resamples=0, **how)
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="nothing to fit"):
         scaling(out=tmp_path / "out")
     with pytest.raises(ValueError, match=r"--from a\.csv trains nothing"):

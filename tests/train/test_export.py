@@ -146,7 +146,7 @@ def test_the_card_of_an_annealed_model_tells_both_runs_and_what_was_measured(tok
     both = dict.fromkeys(token_folders.values(), 0.5)
     final = anneal(stable.checkpoint, both, tmp_path / "decay", steps=3, **settings)
     (tmp_path / "decay/evaluations.jsonl").write_text(
-        '{"step": 3, "tokens": 192, "edu": {"value": 2.5, "stderr": 0.1}}'
+        '{"step": 3, "tokens": 192, "edu": {"value": 2.5, "stderr": 0.1}}\n{"step": 4, "tok'
     )
     card = (export(final.checkpoint, tmp_path / "hf", run=tmp_path / "decay") / "README.md").read_text()
     assert (

@@ -1,6 +1,6 @@
 import pytest
 
-from curate.train.log import EVALUATIONS, LOG, forget_after, open_tracker
+from curate.train.log import EVALUATIONS, LOG, forget_after, open_tracker, read_log
 
 
 def test_lines_that_no_checkpoint_holds_are_forgotten(tmp_path):
@@ -10,6 +10,11 @@ def test_lines_that_no_checkpoint_holds_are_forgotten(tmp_path):
         forget_after(tmp_path / name, 2)  # two steps are done: those numbered 0 and 1
     assert (tmp_path / LOG).read_text() == '{"step": 0}\n{"step": 1}\n'
     assert (tmp_path / EVALUATIONS).read_text() == '{"step": 2}\n'  # measured after two steps
+
+
+def test_the_log_of_a_run_that_goes_on_is_read_up_to_the_line_that_is_being_written(tmp_path):
+    (tmp_path / LOG).write_text('{"step": 0, "loss": 4.0}\n{"step": 1, "loss": 3.5}\n{"step": 2, "lo')
+    assert [line["step"] for line in read_log(tmp_path)] == [0, 1]
 
 
 def test_a_tracker_that_is_not_installed_is_named():

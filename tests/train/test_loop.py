@@ -1,7 +1,9 @@
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +12,13 @@ from safetensors.torch import load_file
 from curate.train.checkpoint import checkpoints
 from curate.train.data import Phase
 from curate.train.forensics import batch_documents
+from curate.train.held_out import HeldOut
+from curate.train.job import Job, Machine, Plan, Watch
 from curate.train.log import EVALUATIONS
-from curate.train.loop import anneal, pretrain, read_log
+from curate.train.loop import anneal, from_anywhere, pretrain, read_log
+from curate.train.model import model_config
+from curate.train.optim import AdamW
+from curate.train.schedule import WSD
 
 from .conftest import TINY
 
@@ -120,7 +127,7 @@ def test_divergence_stops_the_run_and_says_what_to_try(token_folders, tmp_path):
     assert not (tmp_path / "hf").exists()
 
 
-def test_mistakes_are_named(token_folders, tmp_path):
+def test_mistakes_are_named(stable, token_folders, tmp_path):
     with pytest.raises(ValueError, match="must be a multiple of seq_len"):
         pretrain(token_folders["stories"], tmp_path, **(SETTINGS | {"batch_tokens": 50}))
     with pytest.raises(ValueError, match="longer than the run of 10 steps"):
@@ -133,6 +140,10 @@ def test_mistakes_are_named(token_folders, tmp_path):
         pretrain(token_folders["stories"], tmp_path, steps=10, ray="local", workers=3, **SETTINGS)
     with pytest.raises(ValueError, match="not both"):
         pretrain(token_folders["stories"], tmp_path, steps=1, num_tokens=1, **SETTINGS)
+    with pytest.raises(ValueError, match="keep is 0 and evaluate_every is 0; give 1 or more"):
+        pretrain(token_folders["stories"], tmp_path, steps=1, keep=0, evaluate_every=0, **SETTINGS)
+    with pytest.raises(ValueError, match="stop_after is 0; give 1 or more"):
+        anneal(stable.path, token_folders["stories"], tmp_path, steps=1, stop_after=0)
     with pytest.raises(FileNotFoundError, match="neither a run nor a checkpoint"):
         anneal(tmp_path / "nowhere", token_folders["stories"], tmp_path / "out")
 
@@ -203,3 +214,18 @@ def test_bfloat16_products_follow_float32(token_folders, tmp_path, stable):
     run = pretrain(token_folders["stories"], tmp_path, **settings)
     assert losses(run.path) == pytest.approx(losses(stable.path), rel=0.01)
     assert {tensor.dtype for tensor in weights(run).values()} == {torch.float32}
+
+
+def test_a_job_of_relative_folders_runs_wherever_a_worker_stands(token_folders, tmp_path, monkeypatch):
+    """Ray Train sends each worker into a folder of its own."""
+    stories, sums = (Path(token_folders[name]) for name in ("stories", "sums"))
+    monkeypatch.chdir(stories.parent)
+    plan = Plan(2, 16, 4, WSD(1, 0), AdamW(), seed=0)
+    machine = Machine(64, threads=1, device="cpu")
+    watch = Watch(evaluate=HeldOut({"sums": sums.name}, max_tokens=100), quiet=True)
+    job = Job(tmp_path, plan, {stories.name: 1.0}, model_config(TINY, 320, 16), None, None, machine, watch, {})
+    sent = pickle.dumps(from_anywhere(job))
+    monkeypatch.chdir(tmp_path)
+    pickle.loads(sent)()
+    assert [line["step"] for line in read_log(tmp_path)] == [0, 1]
+    assert read_log(tmp_path, EVALUATIONS)[0]["sums"] > 0

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from torch.utils.flop_counter import FlopCounterMode
 
 from curate.train.loss import IGNORED, linear_cross_entropy
 
@@ -49,3 +50,11 @@ def test_without_gradients_nothing_is_kept():
     with torch.no_grad():
         nll, _ = linear_cross_entropy(*leaves(), TARGETS)
     assert not nll.requires_grad
+
+
+def test_a_look_without_gradients_costs_the_forward_products_alone():
+    hidden, table = leaves()
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        nll, _ = linear_cross_entropy(hidden, table, TARGETS)
+    assert counted.get_total_flops() == 2 * hidden.numel() * len(table)
+    assert nll == linear_cross_entropy(hidden, table, TARGETS)[0]

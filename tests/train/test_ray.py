@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from curate.train.log import read_log
@@ -10,9 +12,11 @@ SETTINGS = {"model": TINY, "steps": 4, "seq_len": 16, "batch_tokens": 64, "devic
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, of its data context
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_two_ray_workers_learn_as_this_process(token_folders, tmp_path):
+def test_two_ray_workers_learn_as_this_process(token_folders, tmp_path, monkeypatch):
     here = pretrain(token_folders["stories"], tmp_path / "here", **SETTINGS)
-    there = pretrain(token_folders["stories"], tmp_path / "there", ray="local", workers=2, **SETTINGS)
+    tokens = Path(token_folders["stories"])
+    monkeypatch.chdir(tokens.parent)  # Ray Train's workers stand elsewhere
+    there = pretrain(tokens.name, tmp_path / "there", ray="local", workers=2, **SETTINGS)
     losses = [[line["loss"] for line in read_log(run.path)] for run in (here, there)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-5)
     assert there.model is not None
