@@ -34,6 +34,7 @@ GROUP_S = 1.0  # of small units in one task: a thousand times what it costs to s
 GROUP_UNITS = 512  # at most, so that what a task sends back stays small
 LOOK_S = 5.0  # between two looks at how large the cluster is
 MIN_TASKS = 8  # under way, so that an autoscaler sees a need where there is no CPU yet
+TRAINING_PATIENCE_S = 7200  # of ranks while the first one evaluates or writes a checkpoint; Ray's own is 1800
 TASK_MEMORY = 2**30  # bytes, of one task; a worker at FineWeb's filters holds half of it (scaling_out.py workers)
 
 
@@ -155,23 +156,29 @@ def train_on_ray(work: Callable[[], None], *, ray: str, workers: int, gpus: bool
 
     Args:
         ray: "local" for a Ray started here, "auto" or an address for a running cluster.
-        workers: ranks, one GPU each if the cluster has as many, else one CPU each.
+        workers: ranks, one GPU each if the cluster has any, else one CPU each.
         gpus: False leaves the GPUs alone.
         retries: fresh starts after a lost worker; `work` goes on from its last checkpoint. What `work` itself raises
             would come again: it is not tried twice.
 
     Raises:
+        ValueError: the cluster has GPUs, but fewer than workers.
         RuntimeError: `work` failed, or its workers were lost too often.
     """
     engine = connect(ray, workers + 1)  # and one for the controller
     from ray.train import RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    use_gpu = gpus and engine.cluster_resources().get("GPU", 0) >= workers
+    num_gpus = engine.cluster_resources().get("GPU", 0) if gpus else 0
+    if 0 < num_gpus < workers:
+        raise ValueError(
+            f"the cluster has {num_gpus:g} GPUs for {workers} workers; give as many workers as GPUs, or --device cpu"
+        )
+    use_gpu = num_gpus > 0
     with tempfile.TemporaryDirectory() as folder:  # what Ray Train notes of a run; ours is in the run's own folder
         trainer = TorchTrainer(
             lambda: work(),
-            torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+            torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo", timeout_s=TRAINING_PATIENCE_S),
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
             run_config=RunConfig(storage_path=folder),
         )
