@@ -6,9 +6,10 @@ The first folder below the path is the repository, unless the path is one itself
 `setup.py`; with depth=2 the first two are, as in `owner/name`. Links, hidden folders and what tools leave behind
 (`__pycache__`, `node_modules`) are passed over. Documents are the files of programming languages, Markdown and
 notebooks; `languages` names others. Names tell most, the content of a file the rest (`curate.code.detect`); one whose
-content turns out otherwise is marked in `dropped_by` (`code.language`), a binary one too (`code.binary`: a `.ts` can
-be a film); one that is too large or not UTF-8 in `quarantined`. The licence is an SPDX line of the file, else the
-stricter of its own words and what the LICENSE files of its folder and those above it say, else "": unknown, not free.
+content turns out otherwise is marked in `dropped_by` (`code.language`), so is a binary one (`code.binary`: a `.ts` can
+be a film), one that is too large (`code.size`) or not UTF-8 (`code.encoding`). The licence is an SPDX line of the file,
+else the stricter of its own words and what the LICENSE files of its folder and those above it say, else "": unknown,
+not free.
 """
 
 import posixpath
@@ -42,7 +43,7 @@ class CodeFolder:
     """The source files below a folder, in the order of their paths; a split is `split_files` of them.
 
     Attributes:
-        max_bytes: a larger file is quarantined; The Stack keeps files up to 1 MB too.
+        max_bytes: of a file; The Stack keeps files up to 1 MB too.
         max_notebook_bytes: the same for notebooks.
         depth: folders that name a repository; by what lies at the top if None.
         languages: Linguist's names of what is a document.

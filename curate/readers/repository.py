@@ -46,7 +46,7 @@ class Repositories:
     Attributes:
         source: what ids begin with.
         depth: folders below the source that name a repository: 0 where the source is one, 2 for `owner/name`.
-        max_bytes: a larger file is quarantined; The Stack keeps files up to 1 MB too.
+        max_bytes: of a file; The Stack keeps files up to 1 MB too.
         max_notebook_bytes: the same for notebooks, most of whose bytes are pictures that `Notebooks` leaves out.
         languages: what is a document; of other files only those are rows that just their content could tell.
     """
@@ -66,7 +66,11 @@ class Repositories:
         return folder, folder, "/".join(parts[self.depth :])
 
     def row(self, path: str, size: int, content: Content, license_: Callable[[], str]) -> dict[str, Any]:
-        """Return the row of one file; what cannot be a document is marked with the reason."""
+        """Return the row of one file; what cannot be a document is marked with the reason.
+
+        Marks say what a file is, `code.language`, `code.size`, `code.binary`, `code.encoding`: an old tree may be full
+        of such. In `quarantined` is what should not be.
+        """
         shown = path.encode("utf-8", "backslashreplace").decode()
         if shown != path:
             return {ID: f"{self.source}/{shown}", "size": size, QUARANTINED: f"name is not UTF-8: {shown}"}
@@ -86,8 +90,7 @@ class Repositories:
         if not by_name(path) and not shebang(data[:HEAD_BYTES].decode("utf-8", "replace")):
             return row | {DROPPED_BY: ["code.language"]}
         if max(size, len(data)) > limit:
-            has = max(size, len(data))
-            return row | {QUARANTINED: f"file too large: {path} has {has:,} of at most {limit:,} bytes"}
+            return row | {DROPPED_BY: ["code.size"]}
         return row | self._text(path, data, license_)
 
     def _text(self, path: str, data: bytes, license_: Callable[[], str]) -> dict[str, Any]:
@@ -95,8 +98,8 @@ class Repositories:
             return {DROPPED_BY: ["code.binary"]}  # a `.ts` can be a film
         try:
             text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            return {QUARANTINED: f"not UTF-8: {path}, byte {error.start}"}
+        except UnicodeDecodeError:
+            return {DROPPED_BY: ["code.encoding"]}  # old sources are in Latin-1 and others; which, nothing tells
         language = detect(path, text)
         if language not in self.languages:
             return {"language": language, DROPPED_BY: ["code.language"]}

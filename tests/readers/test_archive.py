@@ -189,7 +189,7 @@ def test_bombs_are_refused_without_unpacking_them(tmp_path: Path) -> None:
     zeros = bytes(5 * 10**6)
     path = tarred(tmp_path / "x.tar.gz", [("r/a.py", b"x"), ("r/b.bin", zeros), ("r/c.py", zeros)])
     found = rows(CodeArchive(str(path)))
-    assert found[1]["quarantined"] == "file too large: r/c.py has 5,000,000 of at most 1,000,000 bytes"
+    assert found[1]["dropped_by"] == ["code.size"]
     with pytest.raises(
         ValueError, match=r"x\.tar\.gz cannot be read as an archive: it unpacks to .* 1,000,000 are allowed"
     ):

@@ -53,9 +53,9 @@ def test_files_that_cannot_be_text_are_marked_with_the_reason(tmp_path: Path) ->
     put(tmp_path, files)
     found = rows(CodeFolder(str(tmp_path), max_bytes=10))
     assert [row["text"] for row in found] == ["ok", None, None, None, ""]
-    assert found[1]["quarantined"] == "not UTF-8: r/b.py, byte 0"
-    assert found[2]["dropped_by"] == ["code.binary"]
-    assert found[3]["quarantined"] == "file too large: r/d.sql has 11 of at most 10 bytes"
+    marks = [row["dropped_by"] for row in found]
+    assert marks == [None, ["code.encoding"], ["code.binary"], ["code.size"], None]
+    assert not any(row["quarantined"] for row in found), "an old tree may be full of such files, and no run fails of it"
 
 
 @pytest.mark.parametrize(
