@@ -21,18 +21,18 @@ from cyclopts import Parameter
 from classifiers import web_edu
 from curate.classify.score import Score, at_threshold, score_stage
 from curate.cli import main
+from curate.cli.options import to_text
 from curate.cli.tables import print_funnel
 from curate.corpus import Corpus, Source
 from curate.dedup import dedup
 from curate.document import ID, TEXT
 from curate.evaluate.suites import evaluate, format_results, make_cloze
-from curate.readers import needs_extract, open_source
-from curate.readers.html import Extract
+from curate.readers import open_source
 from curate.report import report
 from curate.run import run
 from curate.signals.code import PYTHON_RULES, Python
 from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS
-from curate.stage import Keep, Measure, Sample, Stage
+from curate.stage import Keep, Measure, Sample
 from curate.teacher.agreement import agree
 from curate.teacher.annotate import annotate
 from curate.teacher.local import LocalTeacher
@@ -77,12 +77,12 @@ def demo(
     engine = {"ray": ray, "workers": workers}
     with step("web: extract, measure, drop by FineWeb's rules"):
         source = open_source(str(pages))
-        to_text: tuple[Stage, ...] = (Extract(),) if needs_extract(source) else ()
-        run((*to_text, *FINEWEB_CHAIN), source, f"{out}/web/1-clean", keep_text=True, **engine)
+        run((*to_text(source), *FINEWEB_CHAIN), source, f"{out}/web/1-clean", keep_text=True, **engine)
     with step("code: measure, drop by The Stack's rules"):
         measure = Measure((*SIGNALS["stack"], Python()))
         keep = Keep((*RULE_SETS["stack"], *PYTHON_RULES))
-        run((measure, keep), open_source(str(files)), f"{out}/code/1-clean", keep_text=True, **engine)
+        source = open_source(str(files))
+        run((*to_text(source), measure, keep), source, f"{out}/code/1-clean", keep_text=True, **engine)
     with step(f"a local teacher grades {num_graded} pages"):
         graded = grade(Corpus(f"{out}/web/1-clean"), f"{out}/labels", num_graded, engine)
     with step("web: score, one copy of each, threshold"):

@@ -1,6 +1,7 @@
 """The command line as a person meets it: help, exit codes, one-sentence errors."""
 
 import inspect
+import json
 import subprocess
 import sys
 from importlib.metadata import version
@@ -71,6 +72,19 @@ def test_bad_input_is_one_sentence_and_exit_code_one(tmp_path: Path, make, messa
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert path.name in done.stderr
+
+
+def test_notebooks_in_a_folder_of_code_become_text(tmp_path: Path) -> None:
+    (tmp_path / "in/r").mkdir(parents=True)
+    cells = [{"cell_type": "markdown", "source": "# Birds"}, {"cell_type": "code", "source": "x = 1", "outputs": []}]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    (tmp_path / "in/r/a.ipynb").write_text(json.dumps(notebook))
+    (tmp_path / "in/r/b.py").write_text("y = 2\n")
+    cli.filter(str(tmp_path / "in"), out=str(tmp_path / "out"), rules=[])
+    texts = dict(zip(*(Corpus(tmp_path / "out").table()[name].to_pylist() for name in ("path", "text")), strict=True))
+    assert texts["a.ipynb"].startswith("# Birds")
+    assert '"cells"' not in texts["a.ipynb"]
+    assert texts["b.py"] == "y = 2\n"
 
 
 def test_workers_without_an_engine_are_refused(tmp_path: Path, pages: pa.Table) -> None:

@@ -43,14 +43,16 @@ def open_text(path: str) -> "Source":
 
 
 def to_text(source: "Source") -> "tuple[Stage, ...]":
-    """Return the stage that makes text of crawled pages, or none where there is text already."""
-    from curate.readers import needs_contents, needs_extract
+    """Return the stages that make text of crawled pages, contents by name and notebooks; none of what is text."""
+    from curate.readers import needs_contents, needs_extract, needs_notebooks
     from curate.readers.html import Extract
+    from curate.readers.notebooks import Notebooks
     from curate.readers.software_heritage import FetchContents
 
     if needs_extract(source):
         return (Extract(),)
-    return (FetchContents(),) if needs_contents(source) else ()
+    fetched = (FetchContents(),) if needs_contents(source) else ()
+    return (*fetched, Notebooks()) if needs_notebooks(source) else fetched
 
 
 def split_commas(said: Sequence[str]) -> list[str]:

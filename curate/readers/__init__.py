@@ -62,6 +62,12 @@ def needs_contents(source: Source) -> bool:
     return HTML not in names
 
 
+def needs_notebooks(source: Source) -> bool:
+    """Tell whether rows may be notebooks as they lie on a disk and want `Notebooks`; a corpus of ours has had it."""
+    names = source.schema.names
+    return "path" in names and QUARANTINED in names and HTML not in names
+
+
 def _open(path: str, kind: str) -> Source:
     if kind == "chosen":
         from curate.readers.chosen import open_chosen
