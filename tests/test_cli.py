@@ -12,8 +12,9 @@ import pytest
 
 from curate import cli
 from curate.cli import app
-from curate.cli.options import subfolders, weights
+from curate.cli.options import weights
 from curate.corpus import Corpus, write_corpus
+from curate.tokenizer.tokens import subfolders
 
 VERBS = [name for name in app if not name.startswith("-")]
 

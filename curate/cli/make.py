@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from curate.cli.options import Engine, Inputs, Kind, Out, open_input, open_text, subfolders, to_text, weights
+from curate.cli.options import Engine, Inputs, Kind, Out, open_input, open_text, to_text, weights
 from curate.cli.tables import print_table, show
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def tokenize(
     from curate.tokenizer.fertility import fertilities, texts_by
     from curate.tokenizer.formats import to_megatron, to_nanotron
     from curate.tokenizer.pack import tokenize as pack
+    from curate.tokenizer.tokens import subfolders
 
     paths = weights(sources)
     opened = {path: open_text(path) for path in paths}

@@ -5,10 +5,7 @@
 What an option means is told by the docstring of each verb; its type and spelling are the same everywhere.
 """
 
-import re
 from collections.abc import Sequence
-from itertools import chain, count
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -76,15 +73,3 @@ def weights(tokens: Sequence[str]) -> dict[str, float]:
             raise ValueError(f"{path} is given twice; name it once, with the weight of both")
         mixture[path] = share
     return mixture
-
-
-def subfolders(paths: Sequence[str]) -> dict[str, str]:
-    """Return a folder name for each path: its last part, with a number where two are alike."""
-    names: dict[str, str] = {}
-    for path in paths:
-        last = Path(path).name
-        last = Path(path).resolve().name if last in ("", "..") else last  # `.` has no name of its own
-        name = re.sub(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$", "", last)
-        numbered = (f"{name}-{number}" for number in count(2))
-        names[path] = next(free for free in chain([name], numbered) if free not in names.values())
-    return names

@@ -28,7 +28,8 @@ def card(
 ) -> None:
     """Write the card of a corpus or a model: README.md as the hub shows it, every number from receipts and data.
 
-    What was said once, and what a person wrote below the card, is kept when it is written again.
+    What was said once, and what a person wrote below the card, is kept when it is written again. A README.md by
+    somebody else is not written over.
 
     Args:
         path: a run, one of its corpora, any folder of Parquet, or a model's folder (RUN/hf).

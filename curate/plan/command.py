@@ -10,6 +10,7 @@ what they read (`source`, `sources`), write (`out`, `output`) and run on (`ray`,
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from typing import Any
 
 from cyclopts import App
 
+from curate.tokenizer.tokens import subfolders
+
 PLANNED = ("extract", "filter", "score", "dedup", "decontaminate", "tokenize", "concatenate", "annotate")
 VERBS = "curate.cli"  # where every verb is a function of its name, whichever file holds it
 SOURCES, OUTS = ("source", "sources"), ("out", "output")
+WEIGHTED = re.compile(r"(.*?)(:[\d.eE+-]+)?", re.DOTALL)  # FOLDER:0.7, as tokenize takes it
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,21 @@ class Command:
     @property
     def sources(self) -> list[str]:
         """What it reads, without the weights that tokenize takes."""
+        return list(self.weights)
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """What it reads, each with its weight as tokenize takes it: `:0.7`, or nothing."""
         given = next(self.arguments[name] for name in SOURCES if name in self.arguments)
-        return [given] if isinstance(given, str) else [str(item) for item in given or ()]
+        if isinstance(given, str):
+            return {given: ""}
+        found = [WEIGHTED.fullmatch(str(item)) for item in given or ()]
+        return {each[1]: each[2] or "" for each in found if each is not None}
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folder below OUT that tokenize names after each of what it reads."""
+        return subfolders(self.sources)
 
     @property
     def out(self) -> str:

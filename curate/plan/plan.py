@@ -8,13 +8,11 @@ against each other.
 """
 
 import os
-import re
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from curate.dedup.plan import MEMORY
@@ -28,9 +26,9 @@ from curate.plan.rehearse import Rehearsed, rehearse
 from curate.plan.result import Plan, StepPlan, Teaching
 from curate.plan.teaching import teaching, texts_of
 from curate.readers import open_source
-from curate.readers.chosen import ENDING
+from curate.readers.chosen import ENDING, Chosen
+from curate.tokenizer.tokens import DATA_ENDING
 
-DATA_ENDING = re.compile(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$")
 OTHER_WORKERS = (1, 4, 16, 64, 256, 1024)
 BUFFER_BYTES = 2 * 2 * 32 * 2**20  # row groups waiting to be written, kept and dropped, and the copies encoding makes
 RAY_START_S = 8.0  # until a cluster is joined and its first worker is up (benchmarks/engine.py)
@@ -74,7 +72,7 @@ def plan(
         counts = (workers, *(n for n in OTHER_WORKERS if n != workers))
         found: list[StepPlan] = []
         for path, one in drawn.items():
-            mine = [step for step in steps if _belongs(step, path, drawn)]
+            mine = [step for step in steps if len(drawn) == 1 or step.name == command.folders[path]]
             found += predict(mine, rehearsed.out, one, _whole(one, seed), counts)
         taught = _pipeline_teaching(command, rehearsed.out, found, prices)
     return _total(command, drawn, rehearsed, (before, between), steps, found, workers, seed, prices, taught)
@@ -95,13 +93,8 @@ def _workers(command: Command) -> int:
 
 def _named(step: Step, command: Command) -> Step:
     """Call a folder that is named after its input as the run will: after the input, not after the sample of it."""
-    folders = {subfolder(f"{source}{ENDING}"): subfolder(source) for source in command.sources}
+    folders = {DATA_ENDING.sub("", f"{name}{ENDING}"): name for name in command.folders.values()}
     return replace(step, name=folders.get(step.name, step.name))
-
-
-def subfolder(path: str) -> str:
-    """Return the folder that `curate tokenize` names after an input."""
-    return DATA_ENDING.sub("", Path(path).name)
 
 
 def _timed(steps: Sequence[Step], rehearsed: Rehearsed) -> Sequence[Step]:
@@ -113,11 +106,6 @@ def _timed(steps: Sequence[Step], rehearsed: Rehearsed) -> Sequence[Step]:
         silent[0].began, silent[0].ended = last, rehearsed.ended
         silent[0].seconds = silent[0].phases["all"]
     return steps
-
-
-def _belongs(step: Step, path: str, drawn: Mapping[str, Drawn]) -> bool:
-    """Tell whether a step reads this input; of several, by the name of the folder that it writes."""
-    return len(drawn) == 1 or step.name == subfolder(path)
 
 
 def _total(
@@ -229,7 +217,8 @@ def _annotating(
 ) -> Plan:
     """Return the plan of `annotate`: what it will pay; reading and waiting are the server's to tell."""
     (path, one), asked = next(iter(drawn.items())), command.arguments
-    texts = texts_of(sources[path], one.pieces, seed)
+    sample = Chosen(path, sources[path], one.pieces, tuple(one.skips.items()))
+    texts = texts_of(sample, one.pieces, seed)
     given = {"input": asked.get("input_price") or 0.0, "output": asked.get("output_price") or 0.0}
     told = {name: price for name, price in given.items() if price} | {k: v for k, v in prices.items() if k in given}
     wanted = min(asked["n"], one.total_rows or asked["n"])

@@ -91,21 +91,23 @@ def _arguments(command: Command, samples: Mapping[str, Drawn], scratch: Path) ->
     """Return what the rehearsal calls the command's function with; `out` is filled in by the process."""
     scratch.mkdir(parents=True, exist_ok=True)
     kind = command.arguments.get("kind")
-    given = [_manifest(source, kind, drawn, scratch) for source, drawn in samples.items()]
+    names, weights = command.folders, command.weights
+    paths = {source: _manifest(source, names[source], kind, drawn, scratch) for source, drawn in samples.items()}
+    given = [f"{path}{weights[source]}" for source, path in paths.items()]
     source: Any = given if "sources" in command.arguments else given[0]
     changed = {"source": source, "sources": source, "kind": None, "limit": None, "allow_empty": True, "teacher": None}
     engine = {"workers": None} if command.arguments.get("ray") in (None, "none") else {}
     return command.with_arguments(**changed, **engine)
 
 
-def _manifest(source: str, kind: str | None, drawn: Drawn, scratch: Path) -> str:
+def _manifest(source: str, called: str, kind: str | None, drawn: Drawn, scratch: Path) -> str:
     """Write the sample of one source down under a name that tells it from others, and return its path."""
     path = source if "://" in source else str(Path(source).resolve())
     splits = (*drawn.pieces, *drawn.tiny)
     skips = {split.name: drawn.skips[split.name] for split in splits if split.name in drawn.skips}
     mark = blake2b(repr((path, kind, splits, skips)).encode(), digest_size=6).hexdigest()
     (scratch / mark).mkdir(exist_ok=True)
-    name = scratch / mark / f"{Path(source).name}{ENDING}"
+    name = scratch / mark / f"{called}{ENDING}"
     write_chosen(str(name), path, kind, splits, skips)
     return str(name)
 

@@ -8,7 +8,9 @@ publish("runs/edu", "hf://datasets/ada/edu", yes=True)             in one commit
 subset.py      which corpus, and its history as the receipts prove it
 dataset.py     its card:  front.py made.py quality.py contents.py cleaned.py limits.py use.py settings.py
 model.py       the card of a model
-publication.py the plan and the upload:  target.py files.py refuse.py hub.py
+plan.py        what would be uploaded:  target.py files.py refuse.py hub.py
+upload.py      the upload
+cards.py       cards on disk
 """
 
 from curate.publish.cards import check_card, write_card

@@ -13,7 +13,7 @@ from pathlib import Path
 import fsspec
 
 from curate.publish.dataset import CARD, build_card
-from curate.publish.model import is_model, model_readme
+from curate.publish.model import is_exported, is_model, model_readme
 from curate.publish.settings import Settings, own_version, read_settings
 from curate.storage import info, read_bytes
 
@@ -39,9 +39,18 @@ def write_card(
         repo: USER/NAME, for the examples.
         evaluation: of a model, folder of `curate evaluate`; the model's own by default.
         ablation: of a model, folder of the `curate ablate` that chose its data.
+
+    Raises:
+        ValueError: somebody else wrote what is there; or the data contradicts its receipts.
     """
     target = out or card_path(path)
-    settings, below = read_settings(_text(target))
+    there = _text(target)
+    settings, below = read_settings(there)
+    if there and settings == Settings() and not is_exported(there):
+        raise ValueError(
+            f"{target} was not written by `curate card`, and would be lost; move it away, or write the card elsewhere "
+            "with -o"
+        )
     said = {"name": name, "license": license, "repo": repo}
     said |= {"evaluation": _from(path, evaluation), "ablation": _from(path, ablation)}
     card = card_of(path, replace(settings.told(**said), curate=own_version()), below)

@@ -30,6 +30,13 @@ def is_model(folder: str) -> bool:
     return Path(folder, CONFIG).is_file()
 
 
+def is_exported(card: str) -> bool:
+    """Tell whether a card is the one that training leaves beside a model, in place of which a fuller one is written."""
+    from curate.train.card import HEADER
+
+    return card.startswith(f"---\n{HEADER}---\n")
+
+
 def model_readme(folder: str, settings: Settings, below: str = "") -> str:
     """Return README.md of a model's folder.
 

@@ -27,8 +27,10 @@ def report(run: str, out: str | None = None) -> Path:
 
     Raises:
         FileNotFoundError: `run` holds no corpus of a run.
-        ValueError: `run` is not on this machine, and `out` does not say where the page goes.
+        ValueError: `run` is not on this machine, and `out` does not say where the page goes; or `out` is not either.
     """
+    if out is not None and "://" in out:
+        raise ValueError(f"{out} is not on this machine; write the page here, -o report.html, and copy it there")
     view = View.of(f"{run}")
     if out is None and view.local is None:
         raise ValueError(f"{run} is not on this machine; say where the page goes: -o report.html")

@@ -25,7 +25,7 @@ class Measured:
     task: str
     measure: str
     value: float
-    stderr: float
+    stderr: float | None  # not known of one item or document
     chance: float | None
     num_items: int
 
@@ -57,7 +57,7 @@ def _measured(results: Mapping[str, Any]) -> list[Measured]:
             task,
             measure,
             float(found["value"]),
-            float(found.get("stderr") or 0.0),
+            None if found.get("stderr") is None else float(found["stderr"]),
             about.get("chance") if measure.startswith("acc") else None,
             int(about.get("num_items", 0)),
         )
@@ -97,8 +97,10 @@ def _of(model: Mapping[str, Any]) -> str:
 
 
 def _row(one: Measured) -> tuple[str, ...]:
-    ends = (one.value - 1.96 * one.stderr, one.value + 1.96 * one.stderr)
-    bounded = one.measure.startswith(BOUNDED)
-    drawn = whiskers(one.value, ends, low=0.0, high=1.0, at=one.chance) if bounded else ""
+    drawn, spread = "", "-"
+    if one.stderr is not None:
+        ends, spread = (one.value - 1.96 * one.stderr, one.value + 1.96 * one.stderr), f"{one.stderr:.4f}"
+        bounded = one.measure.startswith(BOUNDED)
+        drawn = whiskers(one.value, ends, low=0.0, high=1.0, at=one.chance) if bounded else ""
     chance = "" if one.chance is None else f"{one.chance:.3f}"
-    return (one.task, one.measure, f"{one.value:.4f}", drawn, f"{one.stderr:.4f}", chance, count(one.num_items))
+    return (one.task, one.measure, f"{one.value:.4f}", drawn, spread, chance, count(one.num_items))

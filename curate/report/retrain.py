@@ -49,6 +49,7 @@ def command(run: Mapping[str, Any], out: str) -> str:
     common = f"-o {quote(out)} --num-tokens {plan['steps'] * batch} --batch-tokens {batch} --seed {plan['seed']}"
     shape = f" --shape {schedule['shape']}" if "shape" in schedule else " --shape cosine"
     if run.get("annealed_from"):
+        shape = shape if schedule["decay"] else " --shape constant"  # it went on with the stable phase
         return f"curate anneal {quote(run['annealed_from']['path'])} {tokens} {common}{shape}"
     steps = f" --warmup {schedule['warmup']}" + (f" --decay {schedule['decay']}" if "decay" in schedule else "")
     extra = f" --z-loss {plan['z_loss']:g}" if plan.get("z_loss") else ""

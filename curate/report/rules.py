@@ -9,6 +9,7 @@ from curate.classify.score import available, score_stage
 from curate.ledger.lost import Loss
 from curate.ledger.lost import table as cost_table
 from curate.report.markup import bar, count, details, heading, note, safe, scrolling, share, table
+from curate.report.scores import deciding
 from curate.report.view import Part
 from curate.tally import Tally
 
@@ -47,7 +48,7 @@ def gather(part: Part, line: Sequence[Part]) -> Rules | None:
 def classifier_of(line: Sequence[Part]) -> str | None:
     """Return the shipped classifier that scored a corpus of this line of production; None if none did."""
     scored = {name.removesuffix(".score") for part in line for name in part.names if name.endswith(".score")}
-    return next((name for name in sorted(scored) if name in available()), None)
+    return next((name for name in (deciding(line), *sorted(scored)) if name is not None and name in available()), None)
 
 
 def _losses(part: Part, classifier: str | None) -> list[Loss]:

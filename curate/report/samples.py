@@ -7,6 +7,7 @@ from typing import Any
 from curate import ledger
 from curate.report.excerpts import article, with_texts
 from curate.report.markup import count, details, heading, note
+from curate.report.scores import scored_part
 from curate.report.view import Part
 
 NUM = 3  # documents of a kind
@@ -55,7 +56,7 @@ def _kept(part: Part) -> list[Group]:
 
 
 def _at_scores(line: Sequence[Part], cuts: Sequence[float]) -> list[Group]:
-    part = next((part for part in line if "score" in part.names), None)
+    part = scored_part(line)
     if part is None:
         return []
     groups = []

@@ -59,8 +59,8 @@ class Scores:
 
 
 def gather(line: Sequence[Part]) -> Scores | None:
-    """Read the scores of the first corpus that has them; None if none has."""
-    part = next((part for part in line if "score" in part.names), None)
+    """Read the scores of the corpus that was scored; None if none has any."""
+    part = scored_part(line)
     if part is None:
         return None
     found = [batch["score"].to_numpy(zero_copy_only=False) for batch in part.columns(["score"], "kept", "dropped")]
@@ -102,9 +102,27 @@ def _raw(rule: Rule) -> float | None:
     return rule.at_least if rule.column == "score" or rule.column.endswith(".score") else None
 
 
+def scored_part(line: Sequence[Part]) -> Part | None:
+    """Return the corpus that was scored last; where none was, the first whose input had scores; None without any."""
+    having = [part for part in line if "score" in part.names]
+    scored = [part for part in having if _scoring([part])]
+    return scored[-1] if scored else next(iter(having), None)
+
+
+def deciding(line: Sequence[Part]) -> str | None:
+    """Return the name of the classifier whose score decided, of several in one pass the first; None if none is told."""
+    found = _scoring(line)
+    return found[-1][1] if found else None
+
+
+def _scoring(line: Sequence[Part]) -> list[re.Match[str]]:
+    """Return what each step that scored says of the classifier that decides."""
+    return [found for part in line for step in part.recipe.steps if (found := SCORED_BY.search(step))]
+
+
 def judge(line: Sequence[Part]) -> Judge | None:
     """Return what scored a line of production, with its figures at every cut where its grades are known."""
-    named = [found for part in line for step in part.recipe.steps for found in SCORED_BY.finditer(step)]
+    named = _scoring(line)
     if not named:
         return None
     name, digest, part, cut = named[-1].groups()

@@ -77,7 +77,7 @@ def stage_of(step: str) -> str:
     name, settings = name.rpartition(".")[2], settings.removesuffix(")")
     bounds = settings.split(", ")
     if name == "Keep" and len(bounds) > 2:
-        columns = [next(word for word in bound.split() if word[0].isalpha()) for bound in bounds]
+        columns = [next((word for word in bound.split() if re.match(r"[^\W\d]", word)), bound) for bound in bounds]
         groups = dict.fromkeys(column.partition(".")[0] for column in columns)
         return f"{len(bounds)} rules: {short(', '.join(groups), WIDTH)}"
     if name == "dedup":

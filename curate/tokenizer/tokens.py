@@ -12,9 +12,11 @@ Nothing is read before it is asked for; shards follow one another in the order o
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ from curate.document import ID
 from curate.parquet import read_receipt
 
 TOKENIZER = "tokenizer"  # folder inside the tokens, so that they can be decoded and a model exported without asking
+DATA_ENDING = re.compile(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$")  # of a corpus in one file
 OPEN_INDEXES = 64  # indexes of shards held in memory, a few MB each
 
 TokenArray = npt.NDArray[np.unsignedinteger[Any]]
@@ -160,6 +163,18 @@ class Tokens:
                     break
                 found.append(Document(str(ids[row]), begin + offset, int(stops[row]) + offset))
         return found
+
+
+def subfolders(paths: Sequence[str]) -> dict[str, str]:
+    """Return the folder that each corpus's tokens get: its path's last part, with a number where two are alike."""
+    names: dict[str, str] = {}
+    for path in paths:
+        last = Path(path).name
+        last = Path(path).resolve().name if last in ("", "..") else last  # `.` has no name of its own
+        name = DATA_ENDING.sub("", last)
+        numbered = (f"{name}-{number}" for number in count(2))
+        names[path] = next(free for free in chain([name], numbered) if free not in names.values())
+    return names
 
 
 def bin_file(folder: str | os.PathLike[str], name: str) -> Path:

@@ -28,6 +28,21 @@ def test_a_pipeline_is_understood_by_its_file(tmp_path: Path) -> None:
     assert (command.sources, command.out, command.arguments["threshold"]) == (["crawl"], "runs/x", 3)
 
 
+def test_corpora_are_told_from_their_weights_and_named_as_tokenize_names_them() -> None:
+    given = ["a/docs.parquet:0.7", "b/docs:3", "s3://bucket/docs-2", "docs", "x:y", "."]
+    command = parse(["tokenize", *given, "-o", "tokens"], app)
+    assert command.sources == ["a/docs.parquet", "b/docs", "s3://bucket/docs-2", "docs", "x:y", "."]
+    assert command.weights["a/docs.parquet"] == ":0.7"
+    assert command.weights["docs"] == ""
+    assert [command.folders[source] for source in command.sources[:-1]] == [
+        "docs",
+        "docs-2",
+        "docs-2-2",
+        "docs-3",
+        "x:y",
+    ]
+
+
 def test_only_arguments_that_are_there_change() -> None:
     command = parse(["extract", "crawl", "-o", "docs"], app)
     changed = command.with_arguments(source="sample", allow_empty=True)

@@ -215,6 +215,29 @@ def test_a_teachers_bill_is_told_without_asking_it(docs: Path, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
+def test_a_teachers_bill_is_of_texts_from_everywhere_in_one_large_file(tmp_path: Path) -> None:
+    """A file that begins with a thousand short documents and ends with a thousand long ones, half of each asked."""
+    texts, ids = ["x" * 100] * 1000 + ["x" * 2100] * 1000, [f"{at}" for at in range(2000)]
+    write_corpus(tmp_path / "docs", [pa.record_batch({"text": texts, "id": ids})])
+    words = ["annotate", f"{tmp_path}/docs", "-o", f"{tmp_path}/out", "--teacher", "http://127.0.0.1:9/v1", "-n", "100"]
+    found = plan(parse(words, app), share=0.2)
+    assert found.teaching is not None
+    from classifiers.web_edu import RUBRIC
+
+    assert found.teaching.prompt_tokens.value == pytest.approx(25 * len(RUBRIC.prompt("x" * 1100)), rel=0.05)
+
+
+def test_two_corpora_of_one_name_are_planned_apart_and_by_their_weights(tmp_path: Path) -> None:
+    for place, num in (("a", 20), ("b", 60)):
+        texts = [f"The leaf of tree {at} turns light into sugar. " * 5 for at in range(num)]
+        write_corpus(
+            tmp_path / place / "docs", [pa.record_batch({"text": texts, "id": [f"{at}" for at in range(num)]})]
+        )
+    words = ["tokenize", f"{tmp_path}/a/docs:0.7", f"{tmp_path}/b/docs:0.3", "-o", f"{tmp_path}/out", "--vocab", "300"]
+    found = plan(parse(words, app), share=1.0)
+    assert {step.name: step.rows_in.value for step in found.steps} == {"docs": 20, "docs-2": 60}
+
+
 def test_a_pipeline_is_planned_with_what_its_teacher_and_its_copies_cost(tmp_path: Path) -> None:
     """Eight hundred documents, 400 with five stars; 100 of these have one copy each, twenty shards away: 300 stay."""
     random = np.random.default_rng(0)

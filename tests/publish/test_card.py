@@ -139,6 +139,14 @@ def test_a_card_by_somebody_else_is_not_taken_for_ours(edu: Path, tmp_path: Path
         check_card(str(edu), str(tmp_path / "CARD.md"))
 
 
+def test_what_somebody_else_wrote_is_not_written_over(edu: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "README.md"
+    mine.write_text("# Mine\n\nYears of notes.\n")
+    with pytest.raises(ValueError, match=r"README.md was not written by `curate card`, and would be lost; move it"):
+        write_card(str(edu), str(mine), license="odc-by")
+    assert mine.read_text() == "# Mine\n\nYears of notes.\n"
+
+
 def test_a_licence_is_stated_only_where_every_document_states_it(tmp_path: Path) -> None:
     for name, licenses, expected in (
         ("one", ["MIT", "MIT"], "mit"),

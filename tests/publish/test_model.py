@@ -10,6 +10,8 @@ from safetensors.numpy import save_file
 
 from curate.evaluate.record import weights_digest
 from curate.publish import check_card, publish, write_card
+from curate.train.card import model_card
+from curate.train.model import ModelConfig
 from tests.publish.hub import FakeHub
 
 CONFIG = {
@@ -82,6 +84,12 @@ def test_an_evaluation_of_other_weights_is_not_put_on_the_card(model: Path, tmp_
     results.write_text(json.dumps({"model": {**own, "digest": "0" * 64}, **MEASURED}))
     with pytest.raises(ValueError, match=r"measured other weights .run/hf, sha256 000000000000. than those in"):
         write_card(str(model), evaluation=f"{tmp_path}/evaluation")
+
+
+def test_the_card_that_training_left_gives_way_to_a_fuller_one(model: Path, tmp_path: Path) -> None:
+    shape = ModelConfig(300, 64, 2, 4, 2, 128)
+    (model / "README.md").write_text(model_card(shape, 52_200, "float32", model, None))
+    assert "arc\\_easy" in Path(write_card(str(model), evaluation=f"{tmp_path}/evaluation")).read_text()
 
 
 def test_without_an_evaluation_nothing_is_claimed(model: Path) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ from curate.signals.pii import ReplaceAddresses
 from curate.signals.rules import stages, url_stages
 from curate.signals.secrets import ReplaceSecrets
 from curate.stage import Keep, Measure, Rule, Stage, stage_name
+from curate.train.schedule import WSD
 from tests.here import python
 from tests.report.conftest import LESSON
 
@@ -193,3 +194,14 @@ def test_a_training_that_no_command_can_say_is_told_as_a_comment() -> None:
     assert retrain.command(run, "runs/m").startswith("curate pretrain tokens/web:1 -o runs/m")
     assert retrain.command({**run, "data": data * 2}, "runs/m").startswith("# m has several phases")
     assert retrain.command({**run, "model": {**shape, "num_layers": 5}}, "m").startswith("# m has a model of its own")
+
+
+def test_an_annealing_that_went_on_with_the_stable_phase_is_told_as_one() -> None:
+    optimizer = {"lr": 0.003, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.01, "clip": 1.0}
+    plan = {"steps": 4, "seq_len": 16, "batch_windows": 2, "seed": 7, "optimizer": optimizer}
+    data = [{"until": None, "data": [{"path": "tokens/web", "weight": 1.0}]}]
+    for schedule, shape in ((WSD(0, 0), "constant"), (WSD(0, 4), "1-sqrt"), (WSD(0, 4, "linear"), "linear")):
+        run = {"plan": {**plan, "schedule": asdict(schedule)}, "data": data, "annealed_from": {"path": "runs/stable"}}
+        told = retrain.command(run, "runs/m")
+        assert told.startswith("curate anneal runs/stable tokens/web:1 -o runs/m")
+        assert told.endswith(f"--shape {shape}")

@@ -21,6 +21,15 @@ def test_an_evaluation_that_names_no_model_says_so(tmp_path: Path) -> None:
     assert "piqa" in shown
 
 
+def test_a_standard_error_that_is_not_known_is_not_told_as_none(tmp_path: Path) -> None:
+    """Of one document there is no spread; the results say null."""
+    book = {"num_items": 1, "bits_per_byte": {"value": 1.25, "stderr": None}}
+    (tmp_path / "results.json").write_text(json.dumps({"bits_per_byte book": book}))
+    shown = section(gather(tmp_path))
+    assert "1.2500" in shown
+    assert "0.0000" not in shown
+
+
 def test_an_ablation_is_no_evaluation(tmp_path: Path) -> None:
     ablation(tmp_path / "ablation")
     assert gather(tmp_path) == []

@@ -9,6 +9,7 @@ from curate.report.charts import Line, _ticks, histogram, lines, tick
 from curate.report.copies import difference
 from curate.report.excerpts import excerpt
 from curate.report.markup import bar, plural, safe, share, short, table
+from curate.report.steps import stage_of
 from curate.report.training import thinned
 
 
@@ -108,6 +109,11 @@ def test_a_bar_of_nothing_alone_leaves_the_paler_part_pale() -> None:
 )
 def test_a_tick_is_short(value: float, said: str) -> None:
     assert tick(value) == said
+
+
+def test_rules_are_told_by_what_their_columns_begin_with_whoever_named_them() -> None:
+    said = "Keep(0.1 <= __dj__stats__.alnum_ratio, 10 <= gopher.words <= 50, __dj__stats__.avg_line_length <= 100)"
+    assert stage_of(said) == "3 rules: __dj__stats__, gopher"
 
 
 def test_one_is_not_many() -> None:

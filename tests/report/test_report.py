@@ -193,3 +193,12 @@ def test_text_that_was_not_kept_is_read_from_the_corpus_before(finished: Path) -
 def test_a_run_that_is_elsewhere_needs_a_place_for_its_page(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no corpus"):
         report(str(tmp_path))
+
+
+def test_a_page_is_not_written_into_a_folder_called_like_a_store(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"s3://bucket/report.html is not on this machine; write the page here"):
+        report(str(finished), "s3://bucket/report.html")
+    assert list(tmp_path.iterdir()) == []
