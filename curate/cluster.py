@@ -99,7 +99,9 @@ def map_groups(
     Raises:
         LostUnits: units were lost because their worker died again and again (out of memory is the usual cause);
             raised after all other units are done. What `work` itself raises comes through as it is.
+        ValueError: there are fewer workers than one, or several without an engine.
     """
+    _require_some(workers)
     if not on_ray(ray):
         _require_one(workers)
         keep_freed_memory()
@@ -128,6 +130,7 @@ def map_stream(
         work, ray, workers, num_gpus, memory: as for `map_groups`.
         lost: what stands for a unit whose worker died again and again, given the reason; it may raise.
     """
+    _require_some(workers)
     if not on_ray(ray):
         _require_one(workers)
         keep_freed_memory()
@@ -140,6 +143,11 @@ def map_stream(
         while turn in held:
             yield held.pop(turn)
             turn += 1
+
+
+def _require_some(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise ValueError(f"{workers} workers do no work; give 1 or more, or leave it out for as many as there is room")
 
 
 def _require_one(workers: int | None) -> None:

@@ -122,11 +122,28 @@ class Corpus:
         ]
 
     def read(self, split: Split, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
-        """Yield the split's rows in order, in batches bounded in rows and bytes."""
+        """Yield the split's rows in order, in batches bounded in rows and bytes.
+
+        Raises:
+            ValueError: all columns are read, and the shard has others than the first one of the corpus.
+        """
         with open_parquet(split.path) as file:
+            if columns is None:
+                self._refuse_other_columns(split.path, file.schema_arrow.names)
             groups = list(range(split.start, split.stop))
             for batch in file.iter_batches(batch_rows, row_groups=groups, columns=columns):
                 yield from bounded(batch, BATCH_BYTES)
+
+    def _refuse_other_columns(self, path: str, names: Sequence[str]) -> None:
+        lacking = [name for name in self.schema.names if name not in names]
+        more = [name for name in names if name not in self.schema.names]
+        if lacking or more:
+            told = [f"lacks {', '.join(lacking)}"] if lacking else []
+            told += [f"has {', '.join(more)} besides"] if more else []
+            raise ValueError(
+                f"{path} has other columns than {self.files[0]}: it {' and '.join(told)}, so some would be lost; "
+                "give files of one kind at a time"
+            )
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[Batch]:
         """Yield the whole corpus in order."""
@@ -179,6 +196,8 @@ def limited(splits: Sequence[Split], limit: int | None) -> list[Split]:
     """
     if limit is None:
         return list(splits)
+    if limit < 1:
+        raise ValueError(f"a limit of {limit} rows leaves nothing to read; give 1 or more, or leave it out to read all")
     chosen: list[Split] = []
     for split in splits:
         if limit <= 0:
@@ -227,8 +246,9 @@ def shard_name(path: str, root: str) -> str:
     """Return a shard's path below its corpus without the ending: its identity through every later step."""
     _, plain = fsspec.core.url_to_fs(path)
     _, base = fsspec.core.url_to_fs(root)
-    relative = posixpath.basename(plain) if plain == base else _relative(plain, base)
-    return relative.removesuffix(".parquet")
+    if plain != base:
+        return _relative(plain, base).removesuffix(".parquet")
+    return posixpath.basename(plain).removesuffix(".parquet").lstrip("._") or "input"  # a shard of it is no scratch
 
 
 def _relative(path: str, root: str) -> str:

@@ -4,10 +4,11 @@
     schemas(plan).kept                                  the columns that stages leave, from an empty batch
 
 A plan goes to every worker. Its recipe is what a shard is known by: the same one in a receipt means the same bytes.
+What a reader was told beside its path (`Warc("crawl/", dump="CC-MAIN-2026-04")`) is part of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from curate.corpus import Source
 from curate.document import DROPPED_BY, ID, QUARANTINED, TEXT, URL
 from curate.stage import Rule, Stage, stage_name
 
+NO_SETTINGS = ("path", "split_bytes", "split_files", "with_text")  # told by splits, and by the stage that gives texts
 FORMAT = 3  # of receipts and shards; raised when the same stages would give other bytes
 
 
@@ -40,12 +42,26 @@ class Plan:
 
     def recipe(self) -> dict[str, Any]:
         stages = [stage_name(stage) for stage in self.stages]
-        return {"format": FORMAT, "stages": stages, "keep_text": self.keep_text}
+        told = _settings(self.source)
+        return {"format": FORMAT, "stages": stages, "keep_text": self.keep_text} | ({"source": told} if told else {})
 
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule with the step that holds documents against it: what a stage shows in `rules`."""
         shown = [(step, getattr(stage, "rules", ())) for step, stage in enumerate(self.stages, start=1)]
         return [{"step": step, **asdict(rule)} for step, rules in shown for rule in rules if isinstance(rule, Rule)]
+
+
+def _settings(source: Source) -> dict[str, str]:
+    """Return the settings of a reader that are other than its defaults, in words that are the same in every process."""
+    if not is_dataclass(source):
+        return {}
+    values = {field.name: getattr(source, field.name) for field in fields(source) if field.name not in NO_SETTINGS}
+    defaults = {field.name: field.default for field in fields(source)}
+    return {
+        name: f"{sorted(value) if isinstance(value, frozenset) else value!r}"
+        for name, value in values.items()
+        if isinstance(value, str | int | float | frozenset | None) and value != defaults[name]
+    }
 
 
 def schemas(plan: Plan) -> Schemas:

@@ -10,6 +10,7 @@ it is work for CPUs.
 
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from curate.document import DROPPED_BY, ID, Batch, with_columns
 
 Stage = Callable[[Batch], Batch]
 Signal = Callable[[Batch], Mapping[str, pa.Array]]
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the repr of what has none of its own: another one in every process
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,19 @@ class Rule:
         return known & ~kept
 
     def __str__(self) -> str:
-        low = "" if self.at_least is None else f"{self.at_least:g} <= "
-        high = "" if self.at_most is None else f" <= {self.at_most:g}"
+        return self.inequality("{:g}".format)
+
+    def inequality(self, written: Callable[[float], str]) -> str:
+        """Return the rule in words, its bounds as `written` has them."""
+        low = "" if self.at_least is None else f"{written(self.at_least)} <= "
+        high = "" if self.at_most is None else f" <= {written(self.at_most)}"
         return f"{low}{self.column}{high}"
+
+
+def _exact(bound: float) -> str:
+    """Return a bound in six digits if it has no more, else all of it: no two bounds read alike in a receipt."""
+    short = f"{bound:g}"
+    return short if float(short) == bound else f"{bound}"
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -92,7 +104,7 @@ class Keep:
         return mark(batch, broken)
 
     def __repr__(self) -> str:
-        return f"Keep({', '.join(map(str, self.rules))})"
+        return f"Keep({', '.join(rule.inequality(_exact) for rule in self.rules)})"
 
 
 @dataclass(frozen=True)
@@ -129,4 +141,7 @@ def stage_name(stage: object) -> str:
         if stage.__name__ == "<lambda>" or "<locals>" in stage.__qualname__:
             raise ValueError(f"{stage.__qualname__} has no stable name; define it at the top of a module")
         return f"{stage.__module__}.{stage.__qualname__}"
-    return repr(stage)
+    name = repr(stage)
+    if ADDRESS.search(name):
+        raise ValueError(f"{name} has no stable name; make it a frozen dataclass, or a function at the top of a module")
+    return name

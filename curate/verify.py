@@ -4,7 +4,8 @@
 
 Reading a shard verifies the pages that are read, and a finished shard that nobody reads may rot unseen; a resumed run
 looks at its footer only. This reads all of it: after a disk or a copy was in doubt, before a corpus is published.
-Evidence (`dropped/`, `quarantine/`) is held against the receipt of its kept shard, so a lost file is found as well.
+Evidence (`dropped/`, `quarantine/`) is held against the receipt of its kept shard, and names that shard, so a lost file
+is found as well; of a kept shard without evidence nothing tells that it was there, until the same run is run again.
 """
 
 from collections.abc import Iterable
@@ -46,8 +47,9 @@ class Verified:
         if not self.damaged:
             return f"{whole}: every byte is as it was written"
         lines = [f"{path} {reason}" for path, reason in self.damaged.items()]
-        advice = "delete these, and run the command that made them again:"
-        return "\n".join([f"{whole}: {len(lines)} damaged", *lines, advice, *(f"  {path}" for path in self.delete)])
+        advice = f"{'delete these, and ' if self.delete else ''}run the command that made them again"
+        doomed = [f"{advice}:", *(f"  {path}" for path in self.delete)] if self.delete else [advice]
+        return "\n".join([f"{whole}: {len(lines)} damaged", *lines, *doomed])
 
 
 def verify(folders: Iterable[str]) -> Verified:
@@ -64,6 +66,8 @@ def verify(folders: Iterable[str]) -> Verified:
         for found in pool.map(_evidence, kept):
             for path, reason in found:
                 reasons[path] = reasons.get(path) or reason
+        evidence = [path for path in paths if _kind(path) in EVIDENCE and reasons[path] is None]
+        reasons |= dict(filter(None, pool.map(_lost, evidence)))
     damaged = {path: reason for path, reason in sorted(reasons.items()) if reason is not None}
     delete = sorted({path for name in damaged for path in (name, _kept(name)) if info(path) is not None})
     num_bytes = sum((info(path) or {}).get("size", 0) for path in paths)
@@ -116,6 +120,16 @@ def _evidence(path: str) -> list[tuple[str, str]]:
         elif count and (rows := _num_rows(file)) not in (None, count):
             found.append((file, f"has {rows:,} rows {told} {count:,}"))
     return found
+
+
+def _lost(path: str) -> tuple[str, str] | None:
+    """Return the kept shard of a file of evidence and that it is missing, if it is."""
+    receipt: dict[str, Any] = read_receipt(path) or {}
+    below = f"{receipt['split']['name']}.parquet" if "tally" in receipt else ""
+    corpus = path.removesuffix(f"/{_kind(path)}/{below}")
+    if corpus == path or info(kept := f"{corpus}/{below}") is not None:
+        return None
+    return kept, f"is missing, and {path} is here: it was lost, or its run has not come to its end"
 
 
 def _num_rows(path: str) -> int | None:

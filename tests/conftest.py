@@ -69,4 +69,4 @@ def local_ray() -> Iterator[str]:
 
     connect("local", 2)
     yield "local"
-    ray.shutdown()
+    ray.shutdown(wait_for_processes=True)  # else, on a busy machine, Popen objects go while their processes still run

@@ -51,6 +51,13 @@ def test_several_workers_without_an_engine_are_refused() -> None:
         list(map_units(double, range(3), ray="none", workers=2))
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers_are_refused_instead_of_doing_nothing(workers: int) -> None:
+    for engine in ("none", "local"):
+        with pytest.raises(ValueError, match=f"{workers} workers do no work; give 1 or more"):
+            list(map_units(double, range(3), ray=engine, workers=workers))
+
+
 def test_no_units_are_no_work(local_ray: str) -> None:
     assert list(map_units(double, [], ray=local_ray)) == []
 

@@ -11,6 +11,15 @@ from curate.parquet import open_parquet, read_receipt
 from curate.writer import ShardWriter
 
 
+def test_a_shard_with_other_columns_is_refused_where_all_are_read(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "c/a", [pa.RecordBatch.from_pydict({"id": ["a"], "text": ["x"]})])
+    write_corpus(tmp_path / "c/b", [pa.RecordBatch.from_pydict({"text": ["y"], "url": ["http://y"]})])
+    corpus = Corpus(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"b/00000.parquet has other columns .* lacks id and has url besides"):
+        list(corpus.batches())
+    assert corpus.table(["text"])["text"].to_pylist() == ["x", "y"]
+
+
 def test_a_corpus_reads_back_what_was_written(tmp_path: Path, pages: pa.Table) -> None:
     corpus = write_corpus(tmp_path / "c", pages.to_batches(max_chunksize=7), shard_rows=14)
     assert [Path(file).name for file in corpus.files] == ["00000.parquet", "00001.parquet", "00002.parquet"]

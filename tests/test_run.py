@@ -10,6 +10,7 @@ from curate import ledger
 from curate.corpus import Corpus, write_corpus
 from curate.document import Batch, with_columns
 from curate.parquet import read_receipt
+from curate.readers.jsonl import Jsonl
 from curate.run import RunError, run
 from curate.stage import Keep, Measure, Rule
 from curate.tally import Tally
@@ -113,6 +114,48 @@ def test_other_stages_into_the_same_folder_are_an_error(tmp_path: Path, source: 
         run(STAGES[:1], source, str(tmp_path / "out"))
 
 
+def test_another_bound_into_the_same_folder_is_an_error_however_small_the_difference(
+    tmp_path: Path, source: Corpus
+) -> None:
+    run((STAGES[0], Keep((Rule("t.chars", at_most=1_048_576),))), source, str(tmp_path / "out"))
+    with pytest.raises(ValueError, match="made by other stages"):
+        run((STAGES[0], Keep((Rule("t.chars", at_most=1_048_577),))), source, str(tmp_path / "out"))
+
+
+def test_a_reader_with_other_settings_into_the_same_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a short text", "body": "a long text"}\n')
+    run((Measure((lengths,)),), Jsonl(f"{tmp_path}/a.jsonl"), str(tmp_path / "out"))
+    assert "source" not in (read_receipt(f"{tmp_path}/out/a.parquet") or {})["recipe"]
+    with pytest.raises(ValueError, match=r"made by other stages(.|\n)*asked: .*'source': {'text_key': \"'body'\"}"):
+        run((Measure((lengths,)),), Jsonl(f"{tmp_path}/a.jsonl", text_key="body"), str(tmp_path / "out"))
+    own = str(tmp_path / "body")
+    for _ in range(2):  # the second time finds it done
+        assert run((Measure((lengths,)),), Jsonl(f"{tmp_path}/a.jsonl", text_key="body"), own).rows_out == 1
+
+
+@pytest.mark.parametrize("below", ["in/clean", "in/clean/one"])
+def test_an_output_inside_of_the_input_would_be_read_the_next_time_and_is_refused(
+    tmp_path: Path, source: Corpus, below: str
+) -> None:
+    with pytest.raises(ValueError, match="is inside of the input and would become part of it; choose another one"):
+        run(STAGES, source, f"{tmp_path}/{below}")
+    assert [path.name for path in (tmp_path / "in").iterdir() if path.is_dir()] == []
+    assert run(STAGES, source, f"{tmp_path}/in/_scratch").rows_out == 30  # which no reader takes for documents
+
+
+def test_the_input_is_no_output(tmp_path: Path, source: Corpus) -> None:
+    for same in (source, Corpus(source.files[0])):
+        with pytest.raises(ValueError, match="is the input; choose another one"):
+            run(STAGES, same, f"{tmp_path}/in/")
+
+
+def test_a_file_with_a_hidden_name_becomes_a_shard_that_is_not_hidden(tmp_path: Path, pages: pa.Table) -> None:
+    for name in ("_pages", ".pages"):
+        pq.write_table(pages, tmp_path / f"{name}.parquet")
+        run(STAGES, Corpus(tmp_path / f"{name}.parquet"), f"{tmp_path}/out{name}")
+        assert sorted(Corpus(f"{tmp_path}/out{name}").receipts()) == ["pages"]
+
+
 def test_another_input_into_the_same_folder_is_an_error(tmp_path: Path, source: Corpus, pages: pa.Table) -> None:
     run(STAGES, source, str(tmp_path / "out"))
     other = write_corpus(tmp_path / "other", pages.slice(0, 20).to_batches(), shard_rows=20)
@@ -168,6 +211,12 @@ def test_a_missing_column_shows_before_any_work(tmp_path: Path, source: Corpus) 
 
 def test_a_limit_reads_no_more(tmp_path: Path, source: Corpus) -> None:
     assert run(STAGES, source, str(tmp_path / "out"), limit=13).rows_in == 13
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_nothing_is_refused(tmp_path: Path, source: Corpus, limit: int) -> None:
+    with pytest.raises(ValueError, match=f"a limit of {limit} rows leaves nothing to read"):
+        run(STAGES, source, str(tmp_path / "out"), limit=limit)
 
 
 def test_the_receipt_says_how_the_shard_was_made(tmp_path: Path, source: Corpus) -> None:

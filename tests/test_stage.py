@@ -1,9 +1,12 @@
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from curate.document import DROPPED_BY, Batch
-from curate.stage import Keep, Measure, Rule, Sample, mark, stage_name
+from curate.stage import Keep, Measure, Rule, Sample, Stage, mark, stage_name
 
 
 def num_chars(batch: Batch) -> dict[str, pa.Array]:
@@ -37,6 +40,15 @@ def test_a_rule_reads_as_its_inequality() -> None:
     assert str(Rule("gopher.word_count", 50, 100_000)) == "50 <= gopher.word_count <= 100000"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [(1_048_576, 1_048_580), (2.4837261, 2.4837263), (np.float64(0.1234567), np.float64(0.1234568))]
+)
+def test_rules_with_other_bounds_have_other_names(one: float, other: float) -> None:
+    assert repr(Keep((Rule("x", at_most=one),))) == f"Keep(x <= {one})"
+    assert repr(Keep((Rule("x", at_most=one),))) != repr(Keep((Rule("x", at_most=other),)))
+    assert repr(Keep((Rule("x", 50, 100_000), Rule("y", at_most=1e6)))) == "Keep(50 <= x <= 100000, y <= 1e+06)"
+
+
 def test_a_rule_without_a_bound_is_an_error() -> None:
     with pytest.raises(ValueError, match="needs at_least or at_most"):
         Rule("x")
@@ -68,9 +80,27 @@ def test_a_sample_is_the_same_in_any_order_and_near_its_share() -> None:
     assert abs(sum(kept) - 1000) < 4 * (4000 * 0.25 * 0.75) ** 0.5  # four standard deviations of a fair draw
 
 
-def test_a_stage_without_a_stable_name_is_refused() -> None:
+class Nameless:
+    def __call__(self, batch: Batch) -> Batch:
+        return batch
+
+
+@dataclass(frozen=True)
+class Around:
+    stage: Nameless
+
+
+@pytest.mark.parametrize(
+    "stage", [lambda batch: batch, Nameless(), Nameless().__call__, Around(Nameless()), partial(mark, broken=[])]
+)
+def test_a_stage_without_a_stable_name_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match="no stable name"):
-        stage_name(lambda batch: batch)
+        stage_name(stage)
+
+
+def test_a_signal_without_a_stable_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="no stable name"):
+        stage_name(Measure((partial(num_chars),)))
 
 
 def test_a_rule_on_a_column_of_text_is_refused() -> None:

@@ -49,7 +49,8 @@ def sample(
     """Show random documents of a corpus, or of what one rule dropped; the same seed draws the same ones.
 
     Args:
-        corpus: folder of one corpus, or of a run: its last corpus, or all that the rule dropped in it.
+        corpus: folder of one corpus, of its evidence (OUT/dropped), or of a run: its last corpus, or all that the rule
+            dropped in it.
         dropped_by: name of a rule, such as gopher.word_count; any for all of them.
         score: a condition on the score, such as '>=3'.
         where: a condition on any column of numbers, such as 'gopher.word_count<50'; repeat it for more.
@@ -60,7 +61,8 @@ def sample(
     from curate.ledger import sample as draw
     from curate.ledger.conditions import parse
 
-    shown = ["id", "url", "score", "dropped_by", *(parse(said).column for said in [*where, *([near] if near else [])])]
+    asked = [parse(said).column for said in [*where, *([near] if near else [])]]
+    shown = ["id", "url", "score", "dropped_by", "quarantined", *asked]
     for row in draw(corpus, dropped_by=dropped_by, score=score, where=where, near=near, n=n, seed=seed):
         head = " ".join(f"{name}={row[name]}" for name in dict.fromkeys(shown) if row.get(name) is not None)
         print(f"--- {head}\n{(row.get('text') or '(its text was not kept; run with --keep-text)')[:600]}\n")

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curate.corpus import DROPPED, Corpus
+from curate.corpus import DROPPED, QUARANTINE, Corpus
 from curate.document import DROPPED_BY, ID
 from curate.ledger.conditions import Condition, numbers, parse, refuse_unknown
 from curate.ledger.runs import corpora, family, tally
@@ -60,7 +60,8 @@ def sample(
     """Return `n` rows: kept ones, or those that a rule dropped.
 
     Args:
-        corpus: a corpus, a Parquet file, or the folder of a run: its last corpus, or all that the rule dropped in it.
+        corpus: a corpus, its evidence (`CORPUS/dropped`), a Parquet file, or the folder of a run: its last corpus, or
+            all that the rule dropped in it.
         dropped_by: a rule's name as in the funnel, such as `gopher.word_count`; "any" is every rule.
         score: a condition on the score, such as ">=3" or "<1.5".
         where: conditions on any columns of numbers, such as "gopher.word_count<50"; all must hold.
@@ -88,6 +89,9 @@ def _folders(corpus: str, dropped_by: str | None) -> list[str]:
     Raises:
         ValueError: no rule of this name dropped anything; names those that did.
     """
+    own = posixpath.basename(corpus.rstrip("/"))
+    if own == DROPPED or (own == QUARANTINE and not dropped_by):
+        return [corpus]
     try:
         made = corpora(corpus)
     except FileNotFoundError:  # no run wrote it

@@ -133,7 +133,14 @@ class Texts:
     """
 
     source: Outcomes
-    texts: Source | None = field(repr=False)
+    texts: Source | None
+
+    def __repr__(self) -> str:
+        """Return which texts are meant: those found in another input are others, or more."""
+        if self.texts is None:
+            return f"Texts(source={self.source!r})"
+        path = getattr(self.texts, "path", "")
+        return f"Texts(source={self.source!r}, texts={type(self.texts).__name__}({path!r}))"
 
     def __call__(self, batch: Batch) -> Batch:
         rewriting = self.source.chain.rewriting()

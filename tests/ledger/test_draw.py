@@ -34,6 +34,16 @@ def test_a_whole_run_is_searched_for_a_rule_and_its_last_corpus_sampled(finished
     assert len(ledger.sample(finished, n=100)) == 19
 
 
+def test_evidence_is_sampled_where_it_is_named(finished: str) -> None:
+    dropped = ledger.sample(f"{finished}/1-clean/dropped", n=100)
+    assert len(dropped) == 10
+    assert all(row["dropped_by"] == ["t.chars"] for row in dropped)
+    assert set(ids(ledger.sample(f"{finished}/2-scored/dropped/", dropped_by="score"))) == {
+        "doc-001", "doc-010", "doc-011", "doc-021", "doc-030", "doc-031"
+    }  # fmt: skip
+    assert [row["quarantined"] for row in ledger.sample(f"{finished}/1-clean/quarantine")] == ["OddError: bad byte"]
+
+
 @pytest.mark.parametrize(("score", "expected"), [(">=9", {9.0}), ("<3", {2.0}), ("==5", {5.0}), ("=5", {5.0})])
 def test_a_sample_by_score_holds_its_condition(finished: str, score: str, expected: set[float]) -> None:
     assert {row["score"] for row in ledger.sample(f"{finished}/2-scored", score=score)} == expected

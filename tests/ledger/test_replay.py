@@ -141,6 +141,16 @@ def test_texts_that_were_not_kept_come_from_the_input_by_id(source: Corpus, tmp_
     assert texts(f"{tmp_path}/out") == texts(source.path)
 
 
+def test_texts_from_another_input_are_another_replay(source: Corpus, tmp_path: Path, pages: pa.Table) -> None:
+    run((Measure((length,)), Keep((Rule("t.chars", at_least=100),))), source, f"{tmp_path}/run")
+    others = write_corpus(tmp_path / "others", [pages.slice(0, 1).to_batches()[0]], shard_rows=10)
+    how = {"without": ["t.chars"], "with_text": True}
+    assert replay(f"{tmp_path}/run", f"{tmp_path}/out", texts=others, **how).unmeasured == {"text": 9}
+    with pytest.raises(ValueError, match="made by other stages"):
+        replay(f"{tmp_path}/run", f"{tmp_path}/out", texts=source, **how)
+    assert replay(f"{tmp_path}/run", f"{tmp_path}/right", texts=source, **how).unmeasured == {}
+
+
 def test_a_text_that_was_to_be_rewritten_is_not_taken_from_the_input(source: Corpus, tmp_path: Path) -> None:
     rule = Keep((Rule("t.chars", at_least=100),))
     run((Measure((length,)), rule, shouting), source, f"{tmp_path}/run")
