@@ -43,8 +43,9 @@ def dedup(
         index: folder of the index; made where there is none.
         delete: file of ids, one a line, to take out of the index.
         memory: GB that one task may use; the work is cut accordingly, and what cannot hold is refused before it starts.
-        max_source_loss: stop if a source would lose more than this share of its documents.
-        max_cluster: stop if one document would replace more than this many.
+        max_source_loss: stop if a source of 100 documents or more would lose more than this share of them; 0.9 by
+            default.
+        max_cluster: stop if one document would replace more than this many different texts; 1,000 by default.
         allow: sources or survivors that may exceed these limits.
         keep_text: keep the text of dropped documents too.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster).
@@ -112,10 +113,11 @@ def decontaminate(
             were renamed or reformatted); both by default.
         only: benchmarks whose names contain this, such as humaneval; repeat it, or part them by commas.
         fields: what the fields of unknown benchmarks are: question=FIELD,answer=FIELD,choices=...,passage=...,
-            solution=...,id=...
-        max_share: of an item's words; a document with more of one leaves. 0.5 by default, which is cosmopedia's.
+            solution=...,id=... Those of known ones need no names.
+        max_share: of an item's words; a document with more of one leaves. 0.5 by default, which is cosmopedia's; less
+            than 0.3 of an item is never told.
         max_run: words in a row of any item; a document with more leaves too: 12 is the 13-gram rule of GPT-3 and
-            FineMath, 11 is datatrove's. Without it runs are evidence only.
+            FineMath, 11 is datatrove's, 9 the least. Without it runs are evidence only.
         tau: match rate of syntax trees from which a document leaves; phi-1 tried .8 to .95.
         passages: let a passage that a question is about count without the question too.
         cut: drop the document, or cut out only the span and 200 characters on either side, as GPT-3 did.

@@ -5,13 +5,17 @@
 
 A benchmark is a file, named by its path below the folder without the ending. What a run looks for is written once,
 under the hash of its content, and every worker reads that file: so the receipt of a run names what it was held against,
-however the files were called or packed, and nobody reads a benchmark that changed in between.
+however the files were called or packed, and nobody reads a benchmark that changed in between. Files of one name but
+for the ending keep it in their names. Tables and packed files of other kinds, which may be benchmarks, are an error:
+what is not read is not found.
 """
 
 import gzip
 import hashlib
 import json
 import posixpath
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +29,8 @@ import pyarrow.parquet as pq
 from curate.decontaminate.fields import OURS, Fields, Item, items_of
 from curate.storage import is_remote
 
-ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".json.gz", ".parquet")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz", ".parquet")
+UNREAD = (".csv", ".tsv", ".arrow", ".gz", ".zst", ".xz", ".bz2", ".zip", ".tar", ".tgz")  # and may hold benchmarks
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,7 @@ def read_benchmarks(against: str, *, only: Sequence[str] = (), fields: Fields = 
     fs, root = fsspec.core.url_to_fs(against.rstrip("/"))
     if not fs.exists(root):
         raise FileNotFoundError(f"{against} does not exist; give a file or folder of benchmarks, JSON lines or Parquet")
-    single = fs.isfile(root)
-    paths = [root] if single else sorted(path for path in fs.find(root) if path.endswith(ENDINGS))
-    files = {_name(posixpath.basename(path) if single else path[len(root) :]): path for path in paths}
+    files = _files(fs, root, only)
     chosen = {name: path for name, path in files.items() if not only or any(word in name for word in only)}
     if not chosen:
         there = f"; there are {', '.join(files)}" if files else ""
@@ -87,17 +90,44 @@ def read_benchmarks(against: str, *, only: Sequence[str] = (), fields: Fields = 
     if idle:
         raise ValueError(f"no benchmark's name contains {idle[0]!r}; there are {', '.join(files)}")
     items: list[Item] = []
+    known: set[str] = set()
     for name, path in chosen.items():
         for number, row in enumerate(_rows(fs, path)):
             items += items_of(row, name, number, fields)
+            known |= row.keys()
     if not items:
         raise ValueError(f"the benchmarks at {against} are empty")
+    unknown = [field for field in fields.named if field not in known]
+    if unknown:
+        raise ValueError(f"no benchmark of {', '.join(chosen)} has a field {unknown[0]!r}, which --fields names")
     return items
+
+
+def _files(fs: fsspec.AbstractFileSystem, root: str, only: Sequence[str]) -> dict[str, str]:
+    """Return the path of each benchmark by its name.
+
+    Raises:
+        ValueError: something else of these names may hold a benchmark, and is not read.
+    """
+    if fs.isfile(root):
+        return {_name(posixpath.basename(root)): root}
+    inside = {path[len(root) :].strip("/"): path for path in sorted(fs.find(root))}
+    read = {name: path for name, path in inside.items() if name.endswith(ENDINGS)}
+    for name in sorted(inside.keys() - read.keys()):
+        linked = not is_remote(fs) and fs.isdir(inside[name])  # a folder, into which `find` does not go
+        wanted = not only or any(word in name for word in only)
+        if wanted and "/." not in f"/{name}" and (linked or name.endswith(UNREAD)):
+            raise ValueError(
+                f"{inside[name]} may hold a benchmark and is not read: write it there as .jsonl, .json or .parquet, "
+                "take it out of the folder, or name those that count with --only"
+            )
+    times = Counter(map(_name, read))
+    return {_name(name) if times[_name(name)] == 1 else name: path for name, path in read.items()}
 
 
 def _name(path: str) -> str:
     ending = max((ending for ending in ENDINGS if path.endswith(ending)), key=len, default="")
-    return path.strip("/").removesuffix(ending)
+    return path.removesuffix(ending)
 
 
 def _rows(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[Mapping[str, Any]]:
@@ -111,7 +141,10 @@ def _rows(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[Mapping[str, Any
     with fs.open(path, "rb") as file:
         data: bytes = file.read()
     if path.endswith(".gz"):
-        data = gzip.decompress(data)
+        try:
+            data = gzip.decompress(data)
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{path} is no gzip file, or cut short ({error}); fetch it again") from error
     if data.lstrip().startswith(b"["):  # a whole file that is one list
         lines: list[tuple[int, Any]] = list(enumerate(_parsed(data, path, 1)))
     else:

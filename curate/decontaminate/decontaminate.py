@@ -89,7 +89,8 @@ def decontaminate(
         only: benchmarks whose names contain one of these.
         fields: names of fields that we do not know.
         max_share: of an item's words, above which a document leaves; cosmopedia's .5 by default.
-        max_run: words in a row of any item, above which it leaves as well: 12 is GPT-3's and FineMath's 13-gram rule.
+        max_run: words in a row of any item, above which it leaves as well: 12 is GPT-3's and FineMath's 13-gram rule,
+            9 the least.
         tau: match rate of syntax trees from which it leaves.
         passages: whether a passage that a question is about counts without the question.
         cut: drop the document, or cut out the span and 200 characters around it.
@@ -121,10 +122,19 @@ def open_methods(
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:
         raise ValueError(f"no method is called {(*unknown, '')[0]!r}; there are {', '.join(METHODS)}")
+    bounds = {"max_share": max_share, "max_run": max_run, "passages": passages or None, "tau": tau}
+    for bound, method in zip(bounds, ("ngram", "ngram", "ngram", "ast"), strict=True):
+        if bounds[bound] is not None and method not in names:
+            raise ValueError(f"{bound} is for the method {method}, which is not asked for; add that, or leave it out")
     if tau is not None and not MIN_RATE <= tau <= 1:
         raise ValueError(f"tau is {tau:g}; say a match rate from {MIN_RATE:g}, the lowest that is kept, to 1")
     if max_share is not None and not 0 <= max_share < 1:
         raise ValueError(f"max_share is {max_share:g}; say a share of an item's words from 0 to less than 1")
+    if max_run is not None and max_run < Ngram.sizes.n - 1:
+        raise ValueError(
+            f"max_run is {max_run}; say {Ngram.sizes.n - 1} or more: runs of fewer than {Ngram.sizes.n} words are "
+            "not kept"
+        )
     share = Ngram.max_share if max_share is None else max_share
     found: dict[str, Method] = {
         "ngram": Ngram(benchmarks, max_share=share, max_run=max_run, passages=passages),

@@ -22,8 +22,15 @@ Row = Mapping[str, Any]
 ANSWER_WORDS = 10  # from here on an answer is looked for alone: shorter than any published n-gram there is no evidence
 CONTEXT_WORDS = 60  # a longer context is a passage of its own (SQuAD, CoQA), a shorter one part of the question (SIQA)
 
-QUESTION = ("question", "query", "problem", "goal", "prompt", "ctx", "sentence", "text", "instruction", "input")
-ANSWER = ("continuation", "correct_answer", "answer", "best_answer", "solution", "target", "output", "response")
+PROMPT = ("prompt", "complete_prompt")  # that a solution in code goes on from: HumanEval's, BigCodeBench's
+QUESTION = (
+    *("question", "question_stem", "query", "problem", "goal", *PROMPT, "ctx", "sentence", "text", "instruction"),
+    "input",
+)
+ANSWER = (
+    *("continuation", "correct_answer", "answer", "best_answer", "solution", "target", "output", "response"),
+    "answers",
+)
 CODE = ("canonical_solution", "code")
 PASSAGE = ("passage", "support", "paragraph", "article", "story")
 IDS = ("id", "task_id", "question_id", "ID", "uid", "key", "ind", "idx", "index")
@@ -73,7 +80,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Fields:
-    """Names of the fields of rows that we do not know; an empty one is looked for by our own names."""
+    """Names of the fields of rows that we do not know; an empty one is looked for by our own names.
+
+    A row that has none of the named fields and is of a kind that we know is read by our own names.
+    """
 
     question: str = ""
     answer: str = ""
@@ -81,6 +91,10 @@ class Fields:
     passage: str = ""
     solution: str = ""
     id: str = ""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        return tuple(name for name in vars(self).values() if name)
 
     @classmethod
     def parse(cls, said: str) -> "Fields":
@@ -102,8 +116,10 @@ def items_of(row: Row, benchmark: str, number: int, names: Fields = OURS) -> lis
     Raises:
         ValueError: the row has no field that we take for a question, or none that `names` names.
     """
-    absent = [getattr(names, f.name) for f in fields(names) if getattr(names, f.name) not in ("", *row)]
-    if absent:
+    absent = [name for name in names.named if name not in row]
+    if absent and len(absent) == len(names.named) and (_question(row, OURS)[1] or _first(row, CODE)):
+        names = OURS  # a benchmark that we know, beside those whose fields are named
+    elif absent:
         raise ValueError(f"{benchmark}, row {number}: there is no field {absent[0]!r}; it has {', '.join(row)}")
     name = str(next((row[key] for key in (names.id, *IDS) if row.get(key) not in (None, "")), number))
     passage, question, listed = _question(row, names)
@@ -140,6 +156,8 @@ def _question(row: Row, names: Fields) -> tuple[str, str, tuple[str, ...]]:
     if "sentence" in row and "option1" in row:
         gold = _index(row, 2) or 0
         return passage, str(row["sentence"]).replace("_", str(row[f"option{gold + 1}"])), ()
+    if "premise" in row and "choice1" in row:  # COPA, whose `question` is the word "cause" or "effect"
+        return passage, _first(row, ("premise",)), ()
     if not question:
         question, context = context, ""
     listed = LISTED.search(question)
@@ -152,7 +170,7 @@ def _question(row: Row, names: Fields) -> tuple[str, str, tuple[str, ...]]:
     split = WITH_CONTEXT.match(question)
     question = f"{split.group('context').strip()} {split.group('question')}" if split else question
     question = CATEGORY.sub("", LEAD.sub("", question)).strip()
-    if context and not row.get("query", "").startswith(context):
+    if context and not (row.get("query") or "").startswith(context):
         if len(context.split()) > CONTEXT_WORDS:
             return passage or context, question, choices
         question = f"{context.strip()} {question}"
@@ -201,7 +219,7 @@ def _index(row: Row, num: int) -> int | None:
 
 def _program(row: Row, code: str) -> str:
     """Return the whole program: HumanEval's solution goes on where its prompt ends."""
-    whole = f"{row['prompt']}{code}" if "canonical_solution" in row and isinstance(row.get("prompt"), str) else code
+    whole = f"{_first(row, PROMPT)}{code}" if "canonical_solution" in row else code
     return whole.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -216,6 +234,8 @@ def _first(row: Row, keys: Sequence[str]) -> str:
     """Return the first field that holds text; of a list of texts, the first."""
     for key in keys:
         value = row.get(key)
+        if isinstance(value, Mapping):  # TriviaQA's answer, SQuAD's answers
+            value = value.get("value", value.get("text"))
         if isinstance(value, list) and value and isinstance(value[0], str):
             value = value[0]
         if isinstance(value, str) and value.strip():

@@ -116,20 +116,25 @@ def add_keys(layout: Layout, folder: str, unit: tuple[str, int]) -> None:
     if exists(f"{folder}/{kind}/{name}.parquet"):
         return
     first, stop = part * layout.num_ranges // INDEX_RANGES, (part + 1) * layout.num_ranges // INDEX_RANGES
-    parts = range(first, max(stop, first + 1))
-    tables = [gather(layout.paths(f"entries/{kind}", len(layout.new_blocks)), p) for p in parts]
-    found = pa.concat_tables(tables)
+    schema = pa.schema([("key", pa.uint64()), *([] if kind == NEAR else [("low", pa.uint64())]), ("rank", pa.uint32())])
+    with ShardWriter(f"{folder}/{kind}", name, schema) as writer:
+        for number in range(first, max(stop, first + 1)):  # they ascend, and a task has room for one
+            batch = _kept_keys(layout, kind, part, number)
+            for start in range(0, len(batch), KEYS_AT_ONCE):
+                writer.write(batch.slice(start, KEYS_AT_ONCE))
+        writer.commit({})
+
+
+def _kept_keys(layout: Layout, kind: str, part: int, number: int) -> pa.RecordBatch:
+    """Return what one range of the run has of one range of the index, ascending."""
+    found = gather(layout.paths(f"entries/{kind}", len(layout.new_blocks)), number)
     key, ranks = column(found, "key"), column(found, "rank")
     shift = np.uint64(64 - (INDEX_RANGES.bit_length() - 1))
     mine = (key >> shift == part) & (load(f"{layout.work}/survivor.bin")[ranks] == ranks)
     numbers = load(f"{layout.work}/numbers.bin")[ranks[mine]]
     columns = {"key": key[mine], **({} if kind == NEAR else {"low": column(found, "low")[mine]}), "rank": numbers}
     order = np.lexsort((columns["rank"], columns["key"]))
-    batch = pa.record_batch({name: values[order] for name, values in columns.items()})
-    with ShardWriter(f"{folder}/{kind}", name, batch.schema) as writer:
-        for first in range(0, max(len(batch), 1), KEYS_AT_ONCE):
-            writer.write(batch.slice(first, KEYS_AT_ONCE))
-        writer.commit({})
+    return pa.record_batch({name: values[order] for name, values in columns.items()})
 
 
 def key_units(layout: Layout) -> list[tuple[str, int]]:

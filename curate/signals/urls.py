@@ -13,10 +13,14 @@ misses `b.evil.com` listed for `a.b.evil.com`. A listed address stands for all b
 `site.org/~bad/1.html`); datatrove compares whole URLs, scheme included, which its own list never has. A name without
 a dot (`porn`, in UT1) is passed over, an IP address stands for itself, and scheme, user, port, `www.` and a final dot
 or slash do not matter. Names in other scripts are compared as IDNA. A page without URL has nulls, which break no rule.
+
+What given lists hold is part of the name of the stage: with a list that has changed, a run into the same folder is
+another run.
 """
 
 import functools
 import gzip
+import hashlib
 import posixpath
 import re
 import urllib.parse
@@ -106,8 +110,11 @@ class Urls:
         return {name: pa.array(column, mask=~known) for name, column in zip(COLUMNS, counts, strict=True)}
 
     def __repr__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name)]
-        return f"Urls({', '.join(given)})"
+        given = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name)]
+        told = [f"{name}={paths!r}" for name, paths in given]
+        if given:
+            told.append(f"content={_digest(tuple(path for _, paths in given for path in paths))}")
+        return f"Urls({', '.join(told)})"
 
 
 COLUMNS = ("url.domains", "url.addresses", "url.hard_words", "url.soft_words", "url.subwords")
@@ -150,6 +157,22 @@ def _load(urls: Urls) -> Lists:
     words = _hashes([word.encode() for word in (*hard, *soft)])
     tables = (*_table(np.concatenate(hosts))[:1], *_table(listed)[:1], *_table(words))
     return Lists(*tables, letters, sizes, bounds, len(hard))
+
+
+def _digest(paths: tuple[str, ...]) -> str:
+    """Return 12 hexadecimal digits of what the lists hold; "none" where no run can be, since one cannot be opened."""
+    try:
+        return _digest_of(paths)
+    except (FileNotFoundError, PermissionError, ImportError):  # a report tells of runs of another machine as well
+        return "none"
+
+
+@functools.cache
+def _digest_of(paths: tuple[str, ...]) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(hashlib.sha256(_read(path)).digest())
+    return found.hexdigest()[:12]
 
 
 def _called(path: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.decontaminate.benchmarks import prepare, read_benchmarks
+from curate.decontaminate.fields import Fields
 
 Write = Callable[[dict[str, list[dict[str, Any]]]], str]
 
@@ -74,6 +75,55 @@ def test_a_file_that_changed_under_the_run_is_refused(against: str, tmp_path: Pa
 def test_what_cannot_be_read_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "x.jsonl").write_text(content)
     with pytest.raises(ValueError, match=message):
+        read_benchmarks(str(tmp_path))
+
+
+def test_two_files_of_one_name_are_two_benchmarks(tmp_path: Path) -> None:
+    (tmp_path / "arc.jsonl").write_text('{"question": "Which gas do plants take from the air?"}\n')
+    pq.write_table(pa.table({"question": ["What do roots take from the soil?"]}), tmp_path / "arc.parquet")
+    (tmp_path / "gsm8k.jsonl").write_text('{"question": "How many bolts does a robe take?"}\n')
+    found = {item.benchmark: item.text for item in read_benchmarks(str(tmp_path))}
+    assert found == {
+        "arc.jsonl": "Which gas do plants take from the air?",
+        "arc.parquet": "What do roots take from the soil?",
+        "gsm8k": "How many bolts does a robe take?",
+    }
+
+
+@pytest.mark.parametrize("name", ["mmlu.csv", "mmlu.jsonl.zst", "mmlu"])
+def test_what_may_be_a_benchmark_and_is_not_read_is_an_error(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "eval"
+    folder.mkdir()
+    (folder / "arc.jsonl").write_text('{"question": "Which gas do plants take from the air?"}\n')
+    (folder / "README.md").write_text("Benchmarks")
+    (folder / ".cache.zip").write_bytes(b"")
+    if name.startswith("mmlu."):
+        (folder / name).write_bytes(b"")
+    else:  # a link to a folder
+        (tmp_path / "elsewhere").mkdir()
+        (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=f"{name} may hold a benchmark and is not read: write it there as .jsonl"):
+        read_benchmarks(str(folder))
+    assert {item.benchmark for item in read_benchmarks(str(folder), only=("arc",))} == {"arc"}
+
+
+def test_fields_are_named_for_the_benchmarks_that_we_do_not_know(tmp_path: Path) -> None:
+    (tmp_path / "arc.jsonl").write_text('{"question": "Which gas do plants take from the air?", "answer": "CO2"}\n')
+    (tmp_path / "mine.jsonl").write_text('{"frage": "Was nehmen Pflanzen aus der Luft?", "antwort": "CO2"}\n')
+    items = read_benchmarks(str(tmp_path), fields=Fields.parse("question=frage,answer=antwort"))
+    assert [(item.benchmark, item.text.split()[0], item.answer) for item in items] == [
+        ("arc", "Which", "CO2"),
+        ("mine", "Was", "CO2"),
+    ]
+    with pytest.raises(ValueError, match="mine, row 0: there is no field 'reply'"):
+        read_benchmarks(str(tmp_path), fields=Fields.parse("question=frage,answer=reply"))
+    with pytest.raises(ValueError, match="no benchmark of arc has a field 'frage', which --fields names"):
+        read_benchmarks(str(tmp_path), only=("arc",), fields=Fields.parse("question=frage"))
+
+
+def test_a_gzip_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b'{"question": "a b?"}\n' * 100)[:-20])
+    with pytest.raises(ValueError, match=r"x\.jsonl\.gz is no gzip file, or cut short"):
         read_benchmarks(str(tmp_path))
 
 

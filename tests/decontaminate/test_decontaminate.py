@@ -226,7 +226,19 @@ def test_form_feeds_and_tags_do_not_shift_what_is_shown_of_a_function(tmp_path: 
         assert shown.rstrip().endswith(("return text", "return text</pre>"))
 
 
-@pytest.mark.parametrize("bounds", [{"tau": 0.5}, {"tau": 90.0}, {"max_share": 1.0}, {"max_share": 50.0}])
-def test_bounds_that_mean_nothing_are_refused(tmp_path: Path, against: str, bounds: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "bounds", [{"tau": 0.5}, {"tau": 90.0}, {"max_share": 1.0}, {"max_share": 50.0}, {"max_run": 8}]
+)
+def test_bounds_that_mean_nothing_are_refused(tmp_path: Path, against: str, bounds: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bounds))):
         open_methods(prepare(against, str(tmp_path / "b")), **bounds)
+
+
+@pytest.mark.parametrize(
+    ("method", "bound"), [("ngram", {"tau": 0.9}), ("ast", {"max_run": 12}), ("ast", {"passages": True})]
+)
+def test_a_bound_of_a_method_that_is_not_asked_for_is_refused(
+    tmp_path: Path, against: str, method: str, bound: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(bound))} is for the method .*, which is not asked for"):
+        open_methods(prepare(against, str(tmp_path / "b")), (method,), **bound)

@@ -64,6 +64,32 @@ def one(row: dict[str, Any], part: str = "question") -> Item:
             ("in water", "in oil"),
         ),
         ({"prompt": "Write a poem."}, "Write a poem.", "", ()),  # IFEval
+        (  # OpenBookQA as AI2 publishes it
+            {
+                "question_stem": "Roots take",
+                "choices": {"text": ["air", "water"], "label": ["A", "B"]},
+                "answerKey": "B",
+            },
+            "Roots take",
+            "water",
+            ("air", "water"),
+        ),
+        (  # COPA: `question` says what kind it is
+            {
+                "premise": "He fell.",
+                "choice1": "It was icy.",
+                "choice2": "It was hot.",
+                "question": "cause",
+                "label": 0,
+            },
+            "He fell.",
+            "It was icy.",
+            ("It was icy.", "It was hot."),
+        ),
+        ({"question": "Who?", "answer": {"value": "Al Gore", "aliases": ["Gore"]}}, "Who?", "Al Gore", ()),  # TriviaQA
+        ({"question": "Who?", "answers": {"text": ["Al Gore"], "answer_start": [3]}}, "Who?", "Al Gore", ()),  # SQuAD
+        ({"question": "Who?", "answers": ["Al Gore", "Gore"]}, "Who?", "Al Gore", ()),  # WebQuestions
+        ({"context": "Al ran.", "query": None, "question": "Why?"}, "Al ran. Why?", "", ()),
     ],
 )
 def test_question_answer_and_choices_are_read_from_every_layout(
@@ -97,6 +123,8 @@ def test_code_is_a_whole_program_with_its_entry_point() -> None:
     }
     assert one(human, "solution") == Item("b", "HumanEval/0", "solution", "def f(x):\n    return x\n", entry_point="f")
     assert one(human).text == "def f(x):"
+    library = {"complete_prompt": "def f(x):\n", "canonical_solution": "    return x\n", "instruct_prompt": "Say x."}
+    assert one(library, "solution").text == "def f(x):\n    return x\n"  # BigCodeBench
     mbpp = {"text": "Say x.", "code": "def g(x):\r\n  return x", "test_list": ["assert g(1) == 1"], "task_id": 3}
     assert one(mbpp, "solution") == Item("b", "3", "solution", "def g(x):\n  return x", entry_point="g")
 

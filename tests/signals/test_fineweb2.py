@@ -128,6 +128,17 @@ def test_a_table_in_json_and_one_that_is_none(tmp_path):
         read_table(str(tmp_path / "empty"))
 
 
+def test_a_run_is_known_by_the_stop_words_of_its_table(tmp_path):
+    import yaml
+
+    told = []
+    for number, words in enumerate((["Katze", "Hund"], ["Katze", "Hund"], ["Katze", "Haus"])):
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps({"xyz_Latn": yaml.safe_load(PUBLISHED) | {"stopwords": words}}))
+        told.append(repr((FineWeb2(str(file)), keep(str(file)))).replace(file.name, "table"))
+    assert told[0] == told[1] != told[2]
+
+
 def test_stages_travel_and_have_a_short_stable_name():
     assert repr(pickle.loads(pickle.dumps(keep()))) == repr(keep())
     assert repr(FineWeb2()) == "FineWeb2()"

@@ -152,9 +152,19 @@ def test_a_folder_like_ut1s_and_a_gzipped_file_are_read(lists, tmp_path):
 def test_settings_travel_and_a_batch_without_urls_says_so(stage):
     assert repr(pickle.loads(pickle.dumps(stage))) == repr(stage)
     assert repr(Urls()) == "Urls()"
+    assert "content=none" in repr(Urls(domains=("/nowhere/list",)))
     with pytest.raises(KeyError, match="url"):
         Urls()(pa.RecordBatch.from_pydict({"text": ["x"]}))
     assert Urls()(batch().slice(0, 0))["url.domains"].to_pylist() == []
+
+
+def test_a_run_is_known_by_what_its_lists_hold(tmp_path):
+    told = []
+    for number, listed in enumerate(("evil.com\n", "evil.com\n", "evil.com\nworse.com\n")):
+        file = tmp_path / f"{number}.txt"
+        file.write_text(listed)
+        told.append(repr(Urls.at(str(file))).replace(file.name, "list"))
+    assert told[0] == told[1] != told[2]
 
 
 names = st.sampled_from(["evil.com", "a.evil.com", "half.org", "b.half.org", "x.b.half.org", "www.dub.io", "é.de", "a"])
