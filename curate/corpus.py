@@ -13,13 +13,14 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import fsspec
 import pyarrow as pa
 
+import curate.checksum as checksum
 from curate.document import Batch
 from curate.parquet import open_parquet, read_receipt
 from curate.storage import find, info, is_remote
@@ -44,10 +45,15 @@ class Split:
     num_rows: int | None  # None where counting would mean reading
     num_bytes: int  # of input, for progress and for largest-first order
     limit: int | None = None  # read no more rows than this
+    checksum: str | None = None  # of the file, which those that we write hold
 
     def identity(self) -> dict[str, Any]:
-        """Return what tells this input from another one, wherever its folder lies."""
-        return {key: value for key, value in asdict(self).items() if key != "path"}
+        """Return what tells this input from another one, wherever its folder lies.
+
+        A file of ours is told by all its bytes, any other by its name and sizes: to know more it would have to be read.
+        """
+        told = asdict(self)
+        return {key: told[key] for key in told if key != "path" and (key, told[key]) != ("checksum", None)}
 
 
 class Source(Protocol):
@@ -110,14 +116,15 @@ class Corpus:
         with open_parquet(path) as file:
             footer = file.metadata
         name = shard_name(path, self.path)
+        sealed = (footer.metadata or {}).get(checksum.KEY, b"").decode() or None
         if not footer.num_row_groups:
-            return [Split(name, path, 0, 0, 0, 0)]
+            return [Split(name, path, 0, 0, 0, 0, checksum=sealed)]
         sizes = [footer.row_group(g).total_byte_size for g in range(footer.num_row_groups)]
         rows = [footer.row_group(g).num_rows for g in range(footer.num_row_groups)]
         ranges = _ranges(sizes, self.split_bytes)
         names = [name] if len(ranges) == 1 else [f"{name}.{lo:05d}-{hi:05d}" for lo, hi in ranges]
         return [
-            Split(part, path, lo, hi, sum(rows[lo:hi]), sum(sizes[lo:hi]))
+            Split(part, path, lo, hi, sum(rows[lo:hi]), sum(sizes[lo:hi]), checksum=sealed)
             for part, (lo, hi) in zip(names, ranges, strict=True)
         ]
 
@@ -203,7 +210,7 @@ def limited(splits: Sequence[Split], limit: int | None) -> list[Split]:
         if limit <= 0:
             break
         rows = limit if split.num_rows is None else min(split.num_rows, limit)
-        chosen.append(Split(split.name, split.path, split.start, split.stop, split.num_rows, split.num_bytes, rows))
+        chosen.append(replace(split, limit=rows))
         limit -= rows
     return chosen
 

@@ -20,6 +20,19 @@ def test_a_shard_with_other_columns_is_refused_where_all_are_read(tmp_path: Path
     assert corpus.table(["text"])["text"].to_pylist() == ["x", "y"]
 
 
+def test_a_corpus_made_anew_is_another_input_and_a_moved_one_is_not(tmp_path: Path) -> None:
+    def identity(folder: str, score: float) -> dict[str, object]:
+        corpus = write_corpus(tmp_path / folder, [pa.RecordBatch.from_pydict({"id": ["a"], "score": [score]})])
+        (split,) = corpus.splits()
+        return split.identity()
+
+    first, moved, anew = identity("a", 1.0), identity("b", 1.0), identity("c", 2.0)
+    assert first == moved
+    assert first["checksum"] != anew["checksum"]
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "theirs.parquet")
+    assert "checksum" not in Corpus(tmp_path / "theirs.parquet").splits()[0].identity()
+
+
 def test_a_corpus_reads_back_what_was_written(tmp_path: Path, pages: pa.Table) -> None:
     corpus = write_corpus(tmp_path / "c", pages.to_batches(max_chunksize=7), shard_rows=14)
     assert [Path(file).name for file in corpus.files] == ["00000.parquet", "00001.parquet", "00002.parquet"]

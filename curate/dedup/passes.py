@@ -84,7 +84,7 @@ class Job:
     @property
     def work(self) -> str:
         """The scratch folder; another threshold finds what was signed."""
-        signs = (FORMAT, self.settings.signing(), self.key, self.by_url, [split.identity() for split in self.splits])
+        signs = (FORMAT, self.settings.signing(), self.key, self.by_url, self.input)
         return f"{HELD if self.hold else ''}{self.out}/{WORK}/{digest(signs)}"
 
     @property

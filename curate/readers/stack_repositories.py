@@ -7,7 +7,7 @@ stands in the row of each of its files; the contents are to be fetched (`FetchCo
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -37,10 +37,7 @@ class StackRepositories:
         return self._rows(pa.RecordBatch.from_pylist([], schema=self.corpus.schema)).schema
 
     def splits(self) -> list[Split]:
-        return [
-            Split(split.name, split.path, split.start, split.stop, None, split.num_bytes)
-            for split in self.corpus.splits()
-        ]
+        return [replace(split, num_rows=None) for split in self.corpus.splits()]
 
     def read(self, split: Split) -> Iterator[Batch]:
         """Yield the files of the split's repositories, in order."""

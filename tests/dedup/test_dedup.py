@@ -322,3 +322,23 @@ def test_a_full_disk_says_which_phase_stopped_and_the_next_run_goes_on(tmp_path,
     dedup(source, str(tmp_path / "out"))
     dedup(source, str(tmp_path / "whole"))
     assert Corpus(tmp_path / "out").table().equals(Corpus(tmp_path / "whole").table())
+
+
+def test_an_input_scored_anew_is_another_one_though_it_has_the_same_sizes(tmp_path, documents):
+    random = Random(9)
+    texts = [" ".join(f"w{random.getrandbits(30):x}" for _ in range(40)) for _ in range(20)] * 2
+    first, anew = ([random.random() for _ in texts] for _ in range(2))
+    out = tmp_path / "out"
+    folder = tmp_path / "in"
+    corpus = write_corpus(folder, documents(texts, score=first).to_batches())
+    dedup(corpus, out)
+    sizes = [(split.num_rows, split.num_bytes) for split in corpus.splits()]
+    shutil.rmtree(folder)
+    corpus = write_corpus(folder, documents(texts, score=anew).to_batches())
+    assert [(split.num_rows, split.num_bytes) for split in corpus.splits()] == sizes
+    with pytest.raises(ValueError, match="made with other settings or from another input"):
+        dedup(corpus, out)
+    shutil.rmtree(out)
+    dedup(corpus, out)
+    best = {max(anew[i], anew[i + 20]) for i in range(20)}
+    assert set(Corpus(out).table(["score"])["score"].to_pylist()) == best
