@@ -134,7 +134,8 @@ def prepare(
     Raises:
         ValueError: a folder of tokens holds held-out documents, or has another tokenizer; nothing is left of a folder.
     """
-    named = dict(zip(design.sources, _names(design.sources), strict=True))
+    reserved = [f"held-{domain}" for domain in held.domains]
+    named = dict(zip(design.sources, _names(design.sources, reserved), strict=True))
     ready = {path: Tokens(path) for path in named if is_tokens(path)}
     if ready and against:
         raise ValueError(f"{next(iter(ready))} is tokens, which cannot be decontaminated; give its documents")
@@ -176,12 +177,16 @@ class _Cleaned:
     benchmarks: int
 
 
-def _names(paths: Sequence[str]) -> list[str]:
-    """Return a folder name for each path: its last part, with its number where two are alike."""
+def _names(paths: Sequence[str], reserved: Sequence[str] = ()) -> list[str]:
+    """Return a folder name for each path: its last part, with its number where two are alike or it is reserved."""
     bare = [re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).name.removesuffix(".parquet")).strip(".-") for path in paths]
-    return [
-        f"{name or 'arm'}-{n}" if not name or bare.count(name) > 1 else name for n, name in enumerate(bare, start=1)
-    ]
+    names: list[str] = []
+    for n, part in enumerate(bare, start=1):
+        name = f"{part or 'arm'}-{n}" if not part or bare.count(part) > 1 else part
+        while name in names or name in reserved:  # `a-1` of two folders `a`, and a folder of that very name
+            name = f"{name}-{n}"
+        names.append(name)
+    return names
 
 
 def _clean(path: str, out: str, design: Design, held: HeldOut, against: str | None, engine: Engine) -> _Cleaned:

@@ -146,7 +146,8 @@ def ablate(
             noise, source = noise_between(trainings, design, None)
             say(detectable(noise, seeds, len(named), source, effect))
             return None
-        return conclude(folder, recipe, trainings, outcomes, readings(design, prepared), notes)
+        told = recipe | _sizes(design, prepared.vocab_size)
+        return conclude(folder, told, trainings, outcomes, readings(design, prepared), notes)
 
 
 def _arms(arms: Arms) -> tuple[Arm, ...]:
@@ -198,6 +199,18 @@ def _recipe(
     }
     plain: dict[str, Any] = json.loads(json.dumps(recipe))
     return plain
+
+
+def _sizes(design: Design, vocab_size: int) -> dict[str, Any]:
+    """Return what was trained, where the recipe has a default that a checkpoint or a tokenizer decided instead."""
+    from curate.train.model import SIZES
+
+    if design.anneal is None:
+        return {"vocabulary": vocab_size}
+    config = vars(model_of(design, vocab_size))
+    known = [name for name, size in SIZES.items() if vars(size).items() <= config.items()]
+    shape = {name: config[name] for name in vars(SIZES["1m"])}
+    return {"model": known[0] if known else shape, "vocabulary": vocab_size}
 
 
 def _claimed(folder: Path, recipe: dict[str, Any]) -> AbstractContextManager[None]:

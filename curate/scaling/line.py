@@ -2,13 +2,14 @@
 
     train_line(line, Path("scaling"), Machine(threads=1))
 
-Whatever is there already is not trained again; `row.json` of a decay is written last and says that it is done.
+Whatever is there already is not trained again; `row.json` of a decay says that it is done. What was kept for a restart
+only is deleted after it, by the next call if this one is killed in between.
 """
 
 import json
 import math
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -107,6 +108,7 @@ def train_line(line: Line, folder: Path, machine: Machine) -> float:
         target = here / f"{point.steps * line.recipe.batch_tokens}"
         if not (target / ROW).exists():
             _train_point(line, point, here / "stable", target, machine)
+        _tidy(line, here)
     return _seconds(here)
 
 
@@ -127,8 +129,6 @@ def _train_point(line: Line, point: Point, stable: Path, target: Path, machine: 
     measure = HeldOut({HELD_OUT: recipe.held_out}, max_tokens=recipe.held_out_tokens)
     anneal(branch, tokens, target, steps=point.decay, shape=recipe.decay_shape, evaluate=measure, **rest)
     write_whole(target / ROW, json.dumps(_row(line, point, stable, target), indent=2))
-    _forget(stable, {each.branch for each in line.points})
-    shutil.rmtree(target / "checkpoints")  # OUT/hf is the model
 
 
 def _row(line: Line, point: Point, stable: Path, target: Path) -> dict[str, Any]:
@@ -163,10 +163,16 @@ def mixture_of(recipe: Recipe, seed: int = 0) -> Mixture:
     return Mixture(dict(recipe.tokens), seq_len=recipe.seq_len, batch_windows=windows, seed=seed)
 
 
-def _forget(stable: Path, branches: Iterable[int]) -> None:
-    """Delete the checkpoints that were there for a restart only; where a decay begins, and the last, stay."""
-    kept = {checkpoint_at(stable, step) for step in branches}
-    for path in checkpoints(stable)[:-1]:
+def _tidy(line: Line, here: Path) -> None:
+    """Delete the checkpoints that were there for a restart only; where decays begin, and the last stable one, stay."""
+    branches = {point.branch for point in line.points}
+    for done in here.glob(f"*/{ROW}"):
+        row = json.loads(done.read_text())
+        branches.add(row["steps"] - row["decay_steps"])  # budgets of earlier calls
+        if (done.parent / "checkpoints").exists():
+            shutil.rmtree(done.parent / "checkpoints")  # its hf/ is the model
+    kept = {checkpoint_at(here / "stable", step) for step in branches}
+    for path in checkpoints(here / "stable")[:-1]:
         if path not in kept:
             shutil.rmtree(path)
 
@@ -183,7 +189,8 @@ def _seconds(here: Path) -> float:
 
 def write_results(folder: Path) -> pa.Table:
     """Write the rows of all runs that are done, ordered by size, tokens and seed, and return them."""
-    rows = [json.loads(file.read_text()) for file in sorted(folder.glob(f"runs/*/*/{ROW}"))]
+    files = sorted(folder.glob(f"runs/*/*/{ROW}"))
+    rows = [json.loads(file.read_text()) | {"path": f"{file.parent}"} for file in files]  # also where it was moved to
     rows.sort(key=lambda row: (row["num_parameters"], row["num_tokens"], row["seed"]))
     table = pa.Table.from_pylist(rows)
     partial_file = folder / f".{RESULTS}.tmp"

@@ -100,11 +100,22 @@ def read_table(path: str | Path) -> pa.Table:
         if path.suffix == ".csv":
             return pyarrow.csv.read_csv(path)
         if path.suffix in (".jsonl", ".ndjson", ".json"):
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return pa.Table.from_pylist([json.loads(line) for line in lines if line.strip()])
+            return pa.Table.from_pylist(_lines(path))
         return pq.read_table(path)
-    except (pa.ArrowInvalid, json.JSONDecodeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no table of runs ({error}); give Parquet, CSV or JSON lines") from error
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    strange = [line for line in lines if not isinstance(line, dict)]
+    if strange:
+        raise ValueError(
+            f"{path} has a line with {'an array' if isinstance(strange[0], list) else repr(strange[0])}; give each run "
+            'a line of its own, such as {"num_parameters": 1e6, "num_tokens": 2e7, "loss": 3.1}; '
+            f"jq -c '.[]' {path} makes lines of an array"
+        )
+    return lines
 
 
 def _column(table: pa.Table, names: Sequence[str]) -> Floats | None:

@@ -40,9 +40,11 @@ from curate.scaling.line import (
 )
 from curate.scaling.rate import peak_rate, warmup_steps
 from curate.tokenizer.tokens import Tokens
+from curate.train.claim import essence
 from curate.train.held_out import HeldOut
 
 RECIPE = "sweep.json"
+PLACES = {"tokens", "held_out"}  # where the data lie; what they are is in `data` and `held_out_data`
 
 
 class Sweep:
@@ -136,7 +138,8 @@ class Sweep:
         file, told = folder / RECIPE, json.loads(json.dumps(told))
         if file.exists():
             before = json.loads(file.read_text())
-            different = [name for name in told if before.get(name) != told[name]]
+            compared = told.keys() - PLACES
+            different = sorted(name for name in compared if essence(before.get(name)) != essence(told[name]))
             if different:
                 raise ValueError(
                     f"{folder} holds a sweep with another {' and '.join(different)} (see its {RECIPE}); "

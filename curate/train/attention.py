@@ -65,7 +65,7 @@ def span_lengths(documents: Tensor) -> list[int]:
 
 def by_blocks(documents: Tensor) -> Attend:
     """Attend in one FlexAttention kernel, which skips blocks without a pair of one document."""
-    from torch.nn.attention.flex_attention import create_block_mask
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     def same_document(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return (query >= key) & (documents[b, query] == documents[b, key])
@@ -75,17 +75,17 @@ def by_blocks(documents: Tensor) -> Attend:
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        y: Tensor = _flex(q.is_cuda)(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
+        alone = q.is_cuda and not torch.compiler.is_dynamo_compiling()  # a compiled layer makes the kernel itself
+        flex: Any = _kernel() if alone else flex_attention
+        y: Tensor = flex(q, k, v, block_mask=mask, enable_gqa=q.shape[1] != k.shape[1])
         return y.transpose(1, 2)
 
     return attend
 
 
 @cache
-def _flex(compiled: bool) -> Callable[..., Any]:
+def _kernel() -> Callable[..., Any]:
     """FlexAttention is a kernel only when compiled; uncompiled it is the slow reference, for tests without a GPU."""
     from torch.nn.attention.flex_attention import flex_attention
 
-    if compiled:
-        return torch.compile(flex_attention)
-    return flex_attention  # type: ignore[return-value]  # overloaded
+    return torch.compile(flex_attention)

@@ -51,7 +51,7 @@ def _write_recipe(out: Path, recipe: dict[str, Any]) -> None:
     file = out / "run.json"
     if file.exists():
         before = json.loads(file.read_text())
-        different = [name for name in recipe if _essence(before.get(name)) != _essence(recipe[name])]
+        different = [name for name in recipe if essence(before.get(name)) != essence(recipe[name])]
         if different or before.keys() != recipe.keys():
             raise ValueError(
                 f"{out} holds a run with another {' and '.join(different) or 'origin'} (see its run.json); "
@@ -63,8 +63,8 @@ def _write_recipe(out: Path, recipe: dict[str, Any]) -> None:
     partial.replace(file)
 
 
-def _essence(value: Any) -> Any:
+def essence(value: Any) -> Any:
     """Leave the place out of what is known by its content."""
     if isinstance(value, dict):
-        return {name: _essence(part) for name, part in value.items() if name != "path" or "content" not in value}
-    return [_essence(part) for part in value] if isinstance(value, list) else value
+        return {name: essence(part) for name, part in value.items() if name != "path" or "content" not in value}
+    return [essence(part) for part in value] if isinstance(value, list) else value

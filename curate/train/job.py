@@ -214,11 +214,18 @@ class _Loop:
         every = self.job.watch.evaluate_every
         return self.job.watch.evaluate is not None and (step == last or (every is not None and step % every == 0))
 
+    @property
+    def _sliced(self) -> bool:
+        """Whether each rank holds a slice, so that a tensor in one piece takes all of them."""
+        return self.ranks.size > 1 and self.job.machine.sharding == "fsdp"
+
     def _save(self, step: int, log: RunLog | None) -> None:
         """Write the checkpoint after `step` steps; all ranks give their slices, the first one writes."""
         target = checkpoint_at(self.job.out, step)
         if self.ranks.same(target.exists()):
             return
+        if log is None and not self._sliced:
+            return  # the first rank has everything; a copy on each of a host's ranks might not fit its memory
         model, optimizer = whole_model(self.model), optimizer_state(self.optimizers, self.model)
         if log is None:
             return
@@ -238,8 +245,7 @@ class _Loop:
         """Look at held-out data with the weights of the checkpoint just written; other ranks wait in the next step."""
         evaluate = self.job.watch.evaluate
         if evaluate is not None and log is not None and self._evaluates(step, last) and step not in log.evaluated:
-            sliced = self.ranks.size > 1 and self.job.machine.sharding == "fsdp"
-            model = load_checkpoint_model(checkpoint_at(self.job.out, step)) if sliced else self.model
+            model = load_checkpoint_model(checkpoint_at(self.job.out, step)) if self._sliced else self.model
             with torch.no_grad():
                 values = evaluate(model.to(self.ranks.device).eval(), step)
             model.train()

@@ -164,6 +164,7 @@ def anneal(
     Args:
         checkpoint: a checkpoint folder, or a run, whose last checkpoint is taken.
         steps: of the decay; a quarter of the steps before it by default, which makes 20 % of the whole as in SmolLM.
+            Steps of earlier runs count as far as their order of data goes on.
         shape: constant goes on with the stable phase, ready to anneal.
         seed: of the order of the data; by default the one before.
     """
@@ -175,7 +176,8 @@ def anneal(
     mixture = Mixture(tokens, seq_len=seq_len, batch_windows=windows, seed=seed, drawn=drawn)
     if mixture.tokens.fingerprint["tokenizer"] != state["tokenizer"]:
         raise ValueError(f"{start} has another tokenizer than {mixture.tokens.path}; tokenize with the one it holds")
-    steps = _steps(steps, num_tokens, max(state["step"] // 4, 1) * windows * seq_len, windows * seq_len)
+    taken = sum(state["drawn"].values()) // before["batch_windows"]  # steps, of the runs that this one went on from too
+    steps = _steps(steps, num_tokens, max(taken // 4, 1) * windows * seq_len, windows * seq_len)
     schedule = WSD(0, 0) if shape == "constant" else WSD(0, steps, shape)
     settings = settings_of(before["optimizer"])
     plan = Plan(steps, seq_len, windows, schedule, settings, seed, before["z_loss"], before["mask_documents"])

@@ -48,6 +48,18 @@ def test_documents_that_are_held_out_of_arms_are_in_none_of_them(corpora, tmp_pa
     assert any("drawn from the arms" in said for said in warnings(made, found))
 
 
+def test_folders_of_like_names_stay_apart(corpora, tmp_path):
+    """Two `a` are numbered, which is the name of a third; `held-x` is where the tokens of the held-out set x are."""
+    places = [f"{tmp_path}/{name}" for name in ("x/a", "y/a", "z/a-1", "z/held-x")]
+    for number, place in enumerate(places):
+        write(Path(place), sentences(10 + number, 60), prefix=f"{number}")
+    made = design(*(Arm(f"arm{n}", {place: 1.0}) for n, place in enumerate(places)))
+    found = prepared(made, tmp_path / "out", {"x": corpora["held"]})
+    for number, place in enumerate(places):
+        ids = {one.id for one in Tokens(found.parts[place].tokens).documents(0, found.parts[place].num_tokens)}
+        assert ids == {f"{number}-{n}" for n in range(60)}
+
+
 def test_tokens_that_hold_a_held_out_document_are_refused(corpora, tmp_path):
     first = prepared(
         design(Arm("a", {corpora["good"]: 1.0}), Arm("b", {corpora["more"]: 1.0})),

@@ -16,6 +16,7 @@ from curate.ablate.run import Ablation, ablate
 from curate.ablate.trainings import AblationError
 from curate.corpus import Corpus
 from curate.report import report
+from curate.tokenizer.tokens import Tokens
 from curate.train.loop import pretrain
 from tests.here import python
 
@@ -226,6 +227,8 @@ def test_a_stable_checkpoint_is_annealed_on_each_arm(finished, corpora, tmp_path
     assert found.speedups == {}
     recipe = json.loads((tmp_path / "out/runs/good/seed-1/run.json").read_text())
     assert recipe["annealed_from"]["step"] == 8
+    told = json.loads((tmp_path / "out/results.json").read_text())["design"]
+    assert (told["model"], told["vocabulary"]) == (vars(TINY), Tokens(f"{out}/tokens/good").vocab_size)
     names = [path.name for path in (tmp_path / "out/runs/good").iterdir()]
     assert names == ["seed-1"], "seed 0 is the order that the checkpoint has seen"
     with pytest.raises(ValueError, match="annealed from the rate that it was trained at"):

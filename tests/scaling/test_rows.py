@@ -37,6 +37,9 @@ def test_any_column_can_be_predicted_and_either_count_taken(tmp_path: Path) -> N
         ("a.csv", "params,tokens\n1,2\n", "no column for loss; it has params, tokens"),
         ("a.csv", "params,tokens,loss\n1,2,much\n", "column 'loss' holds something that is no number"),
         ("a.jsonl", "{'params': 1}\n", "is no table of runs"),
+        ("a.jsonl", '{"params": "x"}\n{"params": 1}\n', "is no table of runs"),
+        ("a.json", '[{"params": 1}, {"params": 2}]\n', "has a line with an array; give each run a line of its own"),
+        ("a.json", "7\n", "has a line with 7; give each run a line"),
         ("a.parquet", "params", "is no table of runs"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -103,6 +104,28 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_losses(token_folders, tmp_p
     sweep(token_folders, models=MODELS[2:]).run(tmp_path, machine=MACHINE)
     assert len(losses(tmp_path)) == 3
     assert losses(tmp_path).items() <= losses(whole).items()
+
+
+def test_checkpoints_that_a_kill_left_go_with_the_next_run(token_folders, tmp_path: Path, whole: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "killed")
+    line = folder / "runs/19k-s0"
+    stable = sorted(path.name for path in (line / "stable/checkpoints").iterdir())
+    shutil.copytree(line / "stable/checkpoints" / stable[0], line / "stable/checkpoints/step-000005")
+    shutil.copytree(line / "stable/checkpoints" / stable[0], line / "8192/checkpoints/step-000003")
+    sweep(token_folders, models=["19k"], budgets=["16k"]).run(folder, machine=MACHINE)
+    assert not (line / "8192/checkpoints").exists()
+    assert sorted(path.name for path in (line / "stable/checkpoints").iterdir()) == stable
+
+
+def test_a_sweep_and_its_data_can_be_moved(token_folders, tmp_path: Path, whole: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "whole")
+    moved = tuple(f"{shutil.copytree(path, tmp_path / Path(path).name)}" for path in token_folders)
+    sweep(moved).run(folder, machine=MACHINE)
+    assert losses(folder) == losses(whole)
+    places = {Path(row["path"]) for row in pq.read_table(folder / "results.parquet").to_pylist()}
+    assert places == {file.parent for file in folder.glob("runs/*/*/row.json")}
+    with pytest.raises(ValueError, match="another data "):
+        sweep((token_folders[1], token_folders[0])).run(folder, machine=MACHINE)
 
 
 def test_a_line_travels_to_another_process_whole(token_folders) -> None:

@@ -74,6 +74,15 @@ def test_the_kernel_for_gpus_draws_the_same_mask():
     torch.testing.assert_close(by_blocks(documents)(q, k, v), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_compiled_layer_takes_the_mask_into_its_own_graph():
+    """Nothing is compiled or cached within what is being compiled, of which Dynamo would warn."""
+    generator = torch.Generator().manual_seed(0)
+    documents = torch.sort(torch.randint(0, 5, (2, 128), generator=generator)).values
+    q, k, v = (torch.randn(2, 128, n, 16, generator=generator) for n in (4, 2, 2))
+    layer = torch.compile(by_blocks(documents), backend="eager", fullgraph=True)
+    torch.testing.assert_close(layer(q, k, v), by_document(documents)(q, k, v), atol=1e-5, rtol=1e-4)
+
+
 def test_positions_need_not_restart_because_only_distances_count():
     angle = torch.outer(torch.arange(40.0), torch.tensor([1.0, 0.1, 0.01, 0.001]))[:, None]
     cos, sin = angle.cos(), angle.sin()

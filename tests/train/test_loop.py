@@ -1,3 +1,4 @@
+import json
 import pickle
 import signal
 import subprocess
@@ -113,6 +114,15 @@ def test_anneal_decays_from_the_peak_on_another_mixture(stable, token_folders, t
         anneal(tmp_path, token_folders["sums"], tmp_path / "again", steps=2, quiet=True)
 
 
+def test_a_decay_takes_a_fifth_of_all_steps_also_of_a_stable_phase_in_two_runs(stable, token_folders, tmp_path):
+    on = {"threads": 1, "quiet": True}
+    longer = anneal(stable.path, token_folders["sums"], tmp_path / "longer", steps=8, shape="constant", **on)
+    anneal(longer.path, token_folders["stories"], tmp_path / "decay", stop_after=1, **on)
+    anneal(stable.path, token_folders["stories"], tmp_path / "early", stop_after=1, **on)
+    plans = [json.loads((tmp_path / name / "run.json").read_text())["plan"] for name in ("decay", "early")]
+    assert [plan["steps"] for plan in plans] == [7, 5]  # a quarter of 20 + 8, and of 20
+
+
 def test_anneal_goes_on_with_the_state_of_the_optimiser(stable, token_folders, tmp_path):
     """On the same mixture, annealing's first step differs from going on only in the batch; a fresh Adam would jump."""
     run = anneal(stable.path, token_folders["stories"], tmp_path, steps=4, checkpoint_every=1, threads=1, quiet=True)
@@ -162,11 +172,12 @@ def test_a_failing_evaluation_comes_after_the_checkpoint_and_is_made_up_for(toke
             raise RuntimeError("the evaluation's own mistake")
         return {"score": float(step)}
 
-    settings = SETTINGS | {"steps": 9, "evaluate": fails_once, "evaluate_every": 3}
+    settings = SETTINGS | {"steps": 9, "evaluate": fails_once, "evaluate_every": 3, "keep": 1}
     with pytest.raises(RuntimeError, match="own mistake"):
         pretrain(token_folders["stories"], tmp_path, **settings)
-    pretrain(token_folders["stories"], tmp_path, **settings)
+    run = pretrain(token_folders["stories"], tmp_path, **settings)
     assert calls == [3, 6, 6, 9]
+    assert steps_kept(run) == [7, 9]  # the last of the stable phase and the last
     assert [line["score"] for line in read_log(tmp_path, EVALUATIONS)] == [3, 6, 9]
     assert [line["step"] for line in read_log(tmp_path)] == list(range(9))
 
