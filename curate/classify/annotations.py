@@ -144,12 +144,7 @@ def near_copies(texts: list[str], given: list[object] | None = None) -> np.ndarr
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    owners: dict[object, list[int]] = {}
-    for row, text in enumerate(texts):
-        for key in runs(text):
-            owners.setdefault(key, []).append(row)
-    links = [(rows[0], row) for rows in owners.values() if len(rows) <= MAX_SHARED for row in rows[1:]]
-    firsts: dict[object, int] = {}
+    links, firsts = _shared_runs(texts), dict[object, int]()
     for row, text in enumerate(texts):
         links.append((firsts.setdefault(("text", text), row), row))
         if given is not None and given[row] is not None:
@@ -157,6 +152,17 @@ def near_copies(texts: list[str], given: list[object] | None = None) -> np.ndarr
     left, right = np.array(links, dtype=np.int64).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(left)), (left, right)), shape=(len(texts), len(texts)))
     return connected_components(graph, directed=False)[1].astype(np.int64)  # type: ignore[no-any-return]
+
+
+def _shared_runs(texts: list[str]) -> list[tuple[int, int]]:
+    """Return (first text, other text) for every run that 2 to MAX_SHARED texts have."""
+    found = [np.frombuffer(b"".join(runs(text)), np.uint64) for text in texts]
+    owners = np.repeat(np.arange(len(texts), dtype=np.int32), [len(keys) for keys in found])
+    keys = np.concatenate([*found, np.zeros(0, np.uint64)])
+    _, starts, which, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    first = owners[starts][which]
+    linked = (counts <= MAX_SHARED)[which] & (first != owners)
+    return list(zip(first[linked].tolist(), owners[linked].tolist(), strict=True))
 
 
 def runs(text: str) -> set[bytes]:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.classify.head import gaussian
+from curate.classify.head import chunks, gaussian
 from curate.classify.shape import NUM_SHAPES, shapes
 from curate.text.arrow import strings
 from curate.text.kernel import kernel
@@ -57,7 +57,9 @@ class Look:
 
     def score(self, shapes: np.ndarray) -> np.ndarray:
         """Return (N,) float64, to be added to the score of the n-grams."""
-        scores: np.ndarray = self.likeness(shapes) @ self.coefficients
+        scores = np.empty(len(shapes))
+        for rows in chunks(len(shapes)):
+            scores[rows] = self.likeness(shapes[rows]) @ self.coefficients
         return scores
 
     def likeness(self, shapes: np.ndarray) -> np.ndarray:
@@ -124,8 +126,10 @@ def fit_gate(features: Features, grades: np.ndarray, *, penalty: float = PENALTY
     grams = csr_matrix((entries, features.buckets, features.ends), shape=(num_docs, NUM_BUCKETS), dtype=np.float32)
     look = _landmarks(features.shapes, seed)
     root = _root(gaussian(look.landmarks, look.landmarks, 0.5 / NUM_SHAPES))
-    seen = np.sqrt(SHAPE_SHARE) * look.likeness(features.shapes) @ root
-    matrix = hstack([grams, csr_matrix(seen.astype(np.float32))], format="csr")
+    seen = np.empty((num_docs, len(root)), np.float32)
+    for rows in chunks(num_docs):
+        seen[rows] = np.sqrt(SHAPE_SHARE) * look.likeness(features.shapes[rows]) @ root
+    matrix = hstack([grams, csr_matrix(seen)], format="csr")
     ridge = Ridge(penalty, solver="sparse_cg", tol=1e-4).fit(matrix, grades.astype(np.float32))
     weights = np.sqrt(1 - SHAPE_SHARE) * ridge.coef_[:NUM_BUCKETS]
     coefficients = np.sqrt(SHAPE_SHARE) * root @ ridge.coef_[NUM_BUCKETS:].astype(np.float64)

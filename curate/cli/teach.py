@@ -3,6 +3,7 @@
 import importlib
 import os
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from curate.cli.options import Engine, Inputs, Kind, Number, Out, open_input
 
@@ -26,6 +27,8 @@ def annotate(
     in_flight: int = 32,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
+    max_tokens: int = 256,
+    temperature: float = 0.0,
     budget_tokens: int | None = None,
     budget: float | None = None,
     input_price: float = 0.0,
@@ -36,6 +39,7 @@ def annotate(
     repeats: int = 3,
     second_teacher: str | None = None,
     second_model: str = "",
+    second_key: str = "",
     ray: Engine = None,
     workers: int | None = None,
     kind: Kind = None,
@@ -53,12 +57,15 @@ def annotate(
         model: the model's name on the server, which the grades are kept under; `local` needs none.
         n: documents to grade.
         seed: of the sample.
-        strata: what to divide the sample by, such as source,length,score or gate.score:0.2:0.8 (length: characters).
+        strata: what to divide the sample by, such as source,length,score or gopher.word_count:200:1000 (length:
+            characters). Numbers need edges, where they are neither length nor a grade.
         at_least: documents of each stratum.
         allocation: of the others: proportional to the strata's sizes, or by size times spread of score (neyman).
         in_flight: requests at a time.
         requests_per_minute: the server's limit.
         tokens_per_minute: the server's limit, of tokens in and out together.
+        max_tokens: of an answer; a model that reasons out of sight (o3, deepseek-r1, qwen3) needs thousands.
+        temperature: of the sampling; some of OpenAI's models answer at 1 only.
         budget_tokens: stop when this many tokens are used.
         budget: stop when this much money is spent; needs the prices.
         input_price: of a million tokens in.
@@ -68,8 +75,11 @@ def annotate(
             classifier, length and position bias, parse failures. The budget covers this too.
         check_documents: how many to ask again about, some five or six times each.
         repeats: of the same question, for self-consistency.
-        second_teacher: URL of another teacher for the check to compare with, or `local`.
+        second_teacher: URL of another teacher for the check to compare with, or `local`. Each has a folder of its own.
+            A served one counts to the budget, at the same prices, and takes the same max_tokens and temperature.
         second_model: its model's name.
+        second_key: NAME of the environment variable that holds its key. By default OPENAI_API_KEY goes to a server at
+            the first teacher's host, and no key to any other.
         ray: none (this process), local (start Ray here), auto or ADDRESS (a running cluster). The sample is drawn
             there, and a local teacher runs there; a server is asked from here, within the limits above.
         workers: documents in hand at a time; needs --ray.
@@ -79,9 +89,13 @@ def annotate(
     from curate.teacher.budget import Budget
     from curate.teacher.strata import parse
 
+    how = {"in_flight": in_flight, "max_tokens": max_tokens, "temperature": temperature}
     pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-    asked = open_teacher(teacher, model=model, in_flight=in_flight, seed=seed, **pace)
-    other = open_teacher(second_teacher, model=second_model, in_flight=in_flight) if second_teacher else None
+    asked = open_teacher(teacher, model=model, seed=seed, **how, **pace)  # type: ignore[arg-type]
+    other = None
+    if second_teacher:
+        key = key_of_second(second_teacher, teacher, second_key)
+        other = open_teacher(second_teacher, model=second_model, key=key, **how)  # type: ignore[arg-type]
     if other is not None and not check:
         raise ValueError("a second teacher is for --check to compare with; give --check too, or leave it out")
     done = grade(
@@ -102,7 +116,8 @@ def annotate(
     print(done)
     if done.unanswered:
         raise RuntimeError(
-            f"{len(done.unanswered)} documents got no answer; run the same command again to ask for them"
+            f"{len(done.unanswered)} documents got no answer; run the same command again to ask for them (texts that "
+            f"the server refuses are settled only while they are few)"
         )
     if check:
         from curate.teacher.check import check as examine
@@ -195,11 +210,15 @@ def open_teacher(
     teacher: str,
     *,
     model: str,
+    key: str | None = None,
     in_flight: int = 32,
     seed: int = 0,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
+    max_tokens: int = 256,
+    temperature: float = 0.0,
 ) -> "Teacher":
+    """Return the teacher of a name or URL; a server gets `key`, by default OPENAI_API_KEY."""
     if teacher == "local":
         from curate.teacher.local import LocalTeacher
 
@@ -211,13 +230,24 @@ def open_teacher(
             f"name the model at {teacher}, one of GET {teacher.rstrip('/')}/models: without a name, another model's "
             f"grades could continue this one's"
         )
-    key = os.environ.get("OPENAI_API_KEY", "")
     return OpenAITeacher(
         base_url=teacher,
         model=model,
-        api_key=key,
+        api_key=os.environ.get("OPENAI_API_KEY", "") if key is None else key,
         max_in_flight=in_flight,
         seed=seed,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
+        max_tokens=max_tokens,
+        temperature=temperature,
     )
+
+
+def key_of_second(second: str, first: str, variable: str) -> str:
+    """Return the key for a second server: that of a named variable, or the first one's where they are one host."""
+    if variable:
+        if variable not in os.environ:
+            raise ValueError(f"there is no environment variable {variable}; name the one with the key of {second}")
+        return os.environ[variable]
+    same = urlsplit(second)[:2] == urlsplit(first)[:2]  # scheme, host and port
+    return os.environ.get("OPENAI_API_KEY", "") if same else ""

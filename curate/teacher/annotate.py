@@ -18,7 +18,8 @@ billed: such tries are counted (`unknown_tries`; a question on the wire at a kil
 of them, and what comes out is the same; a served one is asked from the driver, which keeps its limits.
 
 A document whose answer had no readable grade is asked again up to `max_attempts` times and then kept with a null score
-and its outcome, so that the losses can be counted: they are not random. A document that the server never answered is
+and its outcome, so that the losses can be counted: they are not random. So is one whose text the server refuses (too
+long, moderated: "refused", with its words in `why`), as long as few are. A document that the server never answered is
 not kept; the next run asks it.
 """
 
@@ -85,6 +86,8 @@ class Annotations:
             lines += [f"  cost         {self.budget.cost(self.prompt_tokens, self.completion_tokens):>10,.4f}"]
         if self.good_share:
             lines += [f"  share of the source graded {CUT} or more: {self.good_share}"]
+        if refused := self.outcomes.get("refused"):
+            lines += [f"  {refused:,} texts the server would not answer, not asked again: it says why in column why"]
         if self.unknown_tries:
             lines += [
                 f"  {self.unknown_tries:,} requests had no known end (killed, or the connection broke): a server that "
@@ -220,7 +223,7 @@ def _grade(
     chunk_rows: int,
 ) -> list[int]:
     """Ask about the documents and write shards of those that are settled; return the signals that cut this short."""
-    inquiry.num_graded = finished.num_graded
+    inquiry.num_graded, inquiry.num_refused = finished.num_graded, finished.num_refused
     inquiry.replay(finished.holds)
 
     def told() -> str:

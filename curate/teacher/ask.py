@@ -8,13 +8,16 @@ Documents are taken from their iterator one by one as places on the wire come fr
 its document back at the head of the queue, so neither the documents nor the answers of a large sample are ever in
 memory together, and the wire is never idle for a straggler. Asking stops, with every question on the wire still awaited
 and kept, when the budget is spent, when `stop` is called (a signal), or when many documents in a row get no grade.
+
+A text that the server refuses is settled too, without a grade, once another one is graded or none is left to ask, and
+while such texts are few: if many are refused, the key, the model or a setting may be why, and they are asked again.
 """
 
 import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +29,7 @@ from curate.teacher.rubric import Grade, Rubric
 from curate.teacher.sample import Document
 
 PATIENCE = 64  # documents in a row without a grade: the fault is in the teacher or the rubric, not in the documents
+FEW = 0.25  # of the graded documents: refused ones, or one; moderators refuse some hundredths of web pages
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Answer:
 
 @dataclass
 class Inquiry:
-    """One run's questions and answers. `spending` and `num_graded` start with those of the finished shards."""
+    """One run's questions and answers. `spending`, `num_graded` and `num_refused` start at the finished shards'."""
 
     rubric: Rubric
     teacher: Teacher
@@ -56,6 +60,7 @@ class Inquiry:
     max_attempts: int = 3
     structured: bool = False
     num_graded: int = 0
+    num_refused: int = 0  # documents settled as refused
     answers: dict[str, Answer] = field(default_factory=dict)  # by document id, until their document is settled
     unknown: dict[str, int] = field(default_factory=dict)  # by document id: tries of unanswered questions
     unanswered: dict[str, str] = field(default_factory=dict)  # by document id: why the server gave no answer
@@ -64,6 +69,7 @@ class Inquiry:
     last_failure: str = "it was not asked"
     _records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # the journal's, of unsettled documents
     _settled: deque[tuple[Document, Answer]] = field(default_factory=deque)
+    _refused: dict[str, tuple[Document, str]] = field(default_factory=dict)  # by document id, with the reason
     _again: deque[Document] = field(default_factory=deque)
     _wire: dict[int, tuple[Document, int]] = field(default_factory=dict)
     _stopped: bool = False
@@ -107,6 +113,9 @@ class Inquiry:
                 asking = True
                 self._receive(*self._wire.pop(index), reply)
                 yield from self._drain()
+            yield from self._drain()
+        if not self._stopped and self.failures_in_a_row < PATIENCE:
+            self._settle_refusals()
             yield from self._drain()
         owed = sum(map(self._is_settled, self.answers))
         while owed and (document := next(waiting, None)):  # paid for before this run stopped short of them
@@ -172,19 +181,45 @@ class Inquiry:
         if reply.error is None:
             record: dict[str, Any] = {"id": document.id, "reply": vars(reply)}
             graded = self._take_record(record, prompt_chars)
-            failure = f"the last answer, {self.answers[document.id].grade.outcome}: {reply.text[-200:]!r}"
+            failure = self._failure(document.id, reply)
         else:
             record = {"id": document.id, "unknown": reply.unknown}
             graded = self._take_record(record)
             self.unanswered[document.id] = failure = reply.error
+            if reply.refused and len(self._refused) < max(PATIENCE, FEW * self.num_graded):
+                self._refused[document.id] = document, reply.refused
         self.journal.write(record)
         self.failures_in_a_row = 0 if graded else self.failures_in_a_row + is_first
         self.last_failure = self.last_failure if graded else failure
+        if graded:
+            self._settle_refusals()
         self.progress.row(is_first)
         if self._is_settled(document.id):
             self._settled.append(self._close(document))
         elif reply.error is None:
             self._again.append(document)
+
+    def _failure(self, document_id: str, reply: Reply) -> str:
+        """Say what was wrong with an answer that came."""
+        outcome = self.answers[document_id].grade.outcome
+        cut = "; it ended at max_tokens, which hidden reasoning counts to: raise --max-tokens, into another folder"
+        return f"the last answer, {outcome}: {reply.text[-200:]!r}{cut if outcome == 'truncated' else ''}"
+
+    def _settle_refusals(self) -> None:
+        """Settle the documents that the server refused, if they are few."""
+        if self.num_refused + len(self._refused) > max(1, FEW * self.num_graded) or not self.num_graded:
+            return
+        for document, reason in self._refused.values():
+            del self.unanswered[document.id]
+            self._settled.append((document, self._refusal(document.id, reason)))
+        self.num_refused += len(self._refused)
+        self._refused.clear()
+
+    def _refusal(self, document_id: str, reason: str) -> Answer:
+        """Return a refused document's answer, with what was paid for earlier ones that had no grade."""
+        unknown = self.unknown.pop(document_id, 0)
+        before = self.answers.pop(document_id, None) or Answer(Grade("refused"), "", 0, 0, 0, 0)
+        return replace(before, grade=Grade("refused", why=reason), unknown=before.unknown + unknown)
 
     def _take_record(self, record: dict[str, Any], prompt_chars: int = 0) -> bool:
         """Add a journal record to what is known of its document; tell whether it has a grade."""

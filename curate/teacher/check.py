@@ -7,7 +7,7 @@ asks again about `n` of the documents that were annotated, in six ways, each a f
 `labels/_check` (so it is resumed, paid once and within the budget like any other):
 
     repeat-1, -2, ...   other seeds at a temperature above 0: self-consistency, and the noise ceiling
-    second              another teacher: agreement
+    second              another teacher: agreement; a further one has second-DIGEST, by its name
     beginning           the first thousand characters only: length
     swapped             the halves of the text in the other order: position
     shuffled            the criteria in another order
@@ -16,6 +16,8 @@ A teacher that cannot be resampled (the local one, which has no sampling) has no
 the model's own spread; a grade at temperature 0 is less noisy than one of them, so the ceiling is a cautious one.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,11 +31,11 @@ from curate.corpus import Corpus
 from curate.document import ID, TEXT
 from curate.strict_json import dumps
 from curate.teacher.agreement import Interval, agree, bootstrap, weighted_kappa
-from curate.teacher.annotate import NO_LIMIT, grade_documents
+from curate.teacher.annotate import JOURNAL, NO_LIMIT, grade_documents
 from curate.teacher.bias import partial, shift, swap_halves
 from curate.teacher.budget import Budget
 from curate.teacher.ceiling import ceiling
-from curate.teacher.client import Teacher
+from curate.teacher.client import InProcess, Teacher
 from curate.teacher.estimate import exact_interval
 from curate.teacher.rubric import Rubric
 from curate.teacher.sample import Document
@@ -108,7 +110,7 @@ def check(
         repeats: times to ask the same question with other seeds.
         temperature: of the repeats.
         second: another teacher.
-        budget: of the annotations and the check together.
+        budget: of the annotations and the check together, without a second teacher that bills nothing.
         ray, workers: where a teacher that needs no server runs, as for `annotate`.
 
     Raises:
@@ -124,7 +126,8 @@ def check(
     halves = [replace(document, text=swap_halves(document.text, rubric.max_chars)) for document in documents]
     swapped = asker.ask("swapped", halves, teacher)
     shuffled = asker.ask("shuffled", documents, teacher, rubric.shuffled(seed))
-    other = asker.ask("second", documents, second) if second else None
+    bills = asker if not isinstance(second, InProcess) else replace(asker, budget=NO_LIMIT)
+    other = bills.ask(folder_of(second, f"{out}/{FOLDER}/second"), documents, second) if second else None
     lengths = {document.id: math.log(1 + len(document.text[: rubric.max_chars])) for document in documents}
     findings = [
         *failures(out),
@@ -153,6 +156,19 @@ def chosen(out: str, rubric: Rubric, teacher: Teacher, n: int) -> tuple[list[Doc
     pairs = zip(few[ID].to_pylist(), few[TEXT].to_pylist(), strict=True)
     scores = dict(zip(few[ID].to_pylist(), few["score"].to_pylist(), strict=True))
     return [Document(document_id, text) for document_id, text in pairs], scores
+
+
+def folder_of(second: Teacher, usual: str) -> str:
+    """Return the name of the folder of a second teacher: that of `usual`, unless another's answers are in it."""
+    digest = hashlib.sha256(second.name.encode()).hexdigest()[:8]
+    journal = Path(usual, JOURNAL)
+    if journal.exists() and (lines := journal.read_bytes().split(b"\n")[:-1]):
+        there = json.loads(lines[0])["annotate"]["teacher"]
+    elif any(Path(usual).glob("*.parquet")):
+        there = Corpus(usual).table(["teacher"])["teacher"][0].as_py()
+    else:
+        there = second.name
+    return "second" if there == second.name else f"second-{digest}"
 
 
 @dataclass

@@ -9,8 +9,9 @@ that whoever supplies them can stop (a budget is spent) while every question alr
 
 A question that the server could not answer (429, 5xx, timeout, broken connection, something that is not a chat
 completion) is asked again with exponential back-off; what remains unanswered comes back as a `Reply` with `error`,
-never as an exception that loses the others. Only a fault that all questions share (a wrong key, model or address)
-raises, once what is on the wire has come back.
+never as an exception that loses the others; `refused` says of some that the server read them and will not answer (too
+long, a moderator). Only a fault that all questions share (a wrong key, model or address) raises, once what is on the
+wire has come back.
 
 *Billed once.* When a connection breaks after a question was sent, nobody here can know whether it was answered and
 billed. Every `Prompt` therefore carries a key that stays the same however often it is sent (`Idempotency-Key`, IETF
@@ -41,9 +42,11 @@ from curate.teacher.pace import Pace
 if TYPE_CHECKING:  # aiohttp takes 0.3 s to import: not before it is used
     import aiohttp
 
+REFUSED = frozenset({400, 403, 413, 422, 451})  # too long, moderated, too large, not valid, unlawful: a text's own
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # 529: overloaded, at some hosts
+LIMITS = ("max_tokens", "max_completion_tokens")  # OpenAI's reasoning models refuse the first and name the second
 SHARED_FAULTS = {
-    401: "the key was refused; check api_key",
+    401: "the key was refused, or there is none; check api_key (OPENAI_API_KEY, --second-key)",
     404: "nothing answers there; base_url usually ends in /v1 and model must be one of GET {base}/models",
     405: "this is not a chat completions endpoint; base_url usually ends in /v1",
 }
@@ -72,6 +75,7 @@ class Reply:
     finish_reason: str = "stop"  # "length": cut at max_tokens
     error: str | None = None
     unknown: int = 0  # earlier tries whose end was never learnt: they may have been billed
+    refused: str = ""  # with `error`: what the server said of this very text, which it will not answer
 
 
 class Teacher(Protocol):
@@ -124,6 +128,8 @@ class OpenAITeacher:
             raise ValueError(f"{self.base_url!r} is no address of a server; give one such as http://127.0.0.1:8000/v1")
         if self.max_in_flight < 1:
             raise ValueError(f"max_in_flight={self.max_in_flight} lets no request through; give 1 or more")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens={self.max_tokens} leaves no room for an answer; give 256 or more")
 
     @property
     def name(self) -> str:
@@ -163,6 +169,7 @@ class Line:
         self.teacher = teacher
         self.url = f"{teacher.base_url.rstrip('/')}/chat/completions"
         self.pace = Pace(teacher.requests_per_minute, teacher.tokens_per_minute)
+        self.limit = LIMITS[0]  # the name under which this server takes `max_tokens`
         self.loop = asyncio.new_event_loop()
         self.thread = Thread(target=self.loop.run_forever, name="teacher", daemon=True)
 
@@ -204,17 +211,16 @@ class Line:
     async def _ask(self, prompt: str) -> Reply:
         """Ask once and, as long as it may help, again."""
         fault, unknown = "", 0
-        body, headers = self._body(prompt), self._headers(prompt)
         for attempt in range(self.teacher.max_retries + 1):
             if attempt:
                 await asyncio.sleep(backoff_s(self.teacher, prompt, attempt - 1))
-            reply, wait_s = await self._try(prompt, body, headers)
+            reply, wait_s = await self._try(prompt)
             unknown += reply.unknown
             if reply.error is None:
                 return replace(reply, unknown=unknown) if unknown else reply
             fault = reply.error
             if wait_s is None:
-                return Reply("", error=f"{fault} (not asked again: this does not pass)", unknown=unknown)
+                return replace(reply, error=f"{fault} (not asked again: this does not pass)", unknown=unknown)
             if wait_s > self.teacher.max_wait_s:
                 return Reply("", error=f"{fault} (it asks to wait {wait_s:,.0f} s: run again then)", unknown=unknown)
             if wait_s:
@@ -222,15 +228,16 @@ class Line:
         last = f"no answer in {self.teacher.max_retries + 1} attempts; the last: {fault}"
         return Reply("", error=last, unknown=unknown)
 
-    async def _try(self, prompt: str, body: bytes, headers: dict[str, str]) -> tuple[Reply, float | None]:
+    async def _try(self, prompt: str) -> tuple[Reply, float | None]:
         """Send the question; return the reply and, if it has an error, the seconds to wait (None: for ever)."""
         import aiohttp
 
-        reserved = len(prompt) // 4 + self.teacher.max_tokens
+        reserved, limit = len(prompt) // 4 + self.teacher.max_tokens, self.limit
         start_s = self.pace.reserve(reserved, time.monotonic())
         while (wait_s := max(start_s, self.pace.paused_until_s) - time.monotonic()) > 0:
             await asyncio.sleep(wait_s)
         try:
+            body, headers = self._body(prompt, limit), self._headers(prompt)
             async with self.http.post(self.url, data=body, headers=headers) as response:
                 content = await response.read()
                 status, asked_to_wait = response.status, retry_after_s(response.headers)
@@ -242,17 +249,22 @@ class Line:
             reply = read_completion(content, prompt, self.url)
             self.pace.settle(reserved, reply.prompt_tokens + reply.completion_tokens)
             return reply, 0.0
+        if status == 400 and limit == LIMITS[0] and LIMITS[1].encode() in content:
+            self.limit = LIMITS[1]  # for all further questions
+            self.pace.settle(reserved, 0)
+            return await self._try(prompt)
         fault = self._fault(status, content, prompt)
-        return Reply("", error=fault), asked_to_wait if status in RETRIED else None
+        refused = f"{status}: {content[:300].decode('utf-8', 'replace')}" if status in REFUSED else ""
+        return Reply("", error=fault, refused=refused), asked_to_wait if status in RETRIED else None
 
-    def _body(self, prompt: str) -> bytes:
+    def _body(self, prompt: str, limit: str) -> bytes:
         teacher = self.teacher
         question: dict[str, Any] = {
             "model": teacher.model,
             "messages": [{"role": "user", "content": str(prompt)}],
             "temperature": teacher.temperature,
             "seed": teacher.seed,
-            "max_tokens": teacher.max_tokens,
+            limit: teacher.max_tokens,
         }
         if getattr(prompt, "schema", None):
             schema = {"name": "grade", "strict": True, "schema": prompt.schema}  # type: ignore[attr-defined]

@@ -51,6 +51,7 @@ class Finished:
     seed: int
     num_shards: int = 0
     num_graded: int = 0
+    num_refused: int = 0
     num_answers: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -81,10 +82,16 @@ def read_finished(out: str, recipe: Mapping[str, Any], seed: int) -> Finished:
         seed,
         num_shards=1 + max(int(name) for name in receipts),
         num_graded=sums["graded"],
+        num_refused=sum(refusals(receipt or {}) for receipt in receipts.values()),
         num_answers=sums["attempts"],
         prompt_tokens=sums["prompt_tokens"],
         completion_tokens=sums["completion_tokens"],
     )
+
+
+def refusals(receipt: Mapping[str, Any]) -> int:
+    """Return how many documents of a shard the server refused."""
+    return int((receipt.get("outcomes") or {}).get("refused", 0))
 
 
 def refuse_another(path: str, receipt: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:

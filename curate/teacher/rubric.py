@@ -22,12 +22,12 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-OUTCOMES = ("ok", "unparsable", "truncated", "out_of_range", "two_grades")
+OUTCOMES = ("ok", "unparsable", "truncated", "out_of_range", "two_grades", "refused")  # the last: by the server
 
 
 @dataclass(frozen=True)
 class Grade:
-    """What an answer says. `score` is None unless `outcome` is "ok"; `why` is the text before the grade."""
+    """What an answer says. `score` is None unless `outcome` is "ok"; `why`: the text before it, or of a refusal."""
 
     outcome: str  # one of OUTCOMES
     score: float | None = None

@@ -235,6 +235,8 @@ def _count(counting: Counting, engine: Mapping[str, Any]) -> dict[str, Count]:
     """Count all splits, one after the other or on the engine; added up in their order, so to the last bit alike."""
     source, by_score = counting.source, counting.allocation == "neyman"
     _require_columns(source)
+    for key in counting.strata:
+        key.columns(source.schema)
     if by_score and "score" not in source.schema.names:
         raise ValueError(f"Neyman's allocation needs a cheap score in column 'score'; there is {source.schema.names}")
     counts: dict[str, Count] = {}

@@ -27,6 +27,7 @@ from curate.document import TEXT, Batch
 WHOLE = "all"  # the one stratum of a sample without strata
 LENGTH = "length"  # characters of the text, where the corpus has no column of that name
 LENGTHS = (500.0, 2000.0, 8000.0)  # characters: stubs, short pages, usual pages (FineWeb's mean is 3,000), long reads
+SCORE = "score"  # a grade from 0 to 5, as is CLASSIFIER.score
 GRADES = (0.5, 1.5, 2.5, 3.5, 4.5)  # raw scores that round to the next whole grade
 BETWEEN = " | "
 
@@ -49,9 +50,11 @@ class By:
         """Return the columns to read.
 
         Raises:
-            ValueError: `schema` has no such column.
+            ValueError: `schema` has no such column, or a numeric one that nobody said where to cut.
         """
         if self.column in schema.names:
+            if _is_number(schema.field(self.column).type):
+                self._cuts()
             return [self.column]
         if self.column == LENGTH:
             return [TEXT]
@@ -61,14 +64,24 @@ class By:
         """Return (rows,) string: where each row belongs; "none" for a null."""
         own = self.column in batch.schema.names
         values = batch[self.column] if own else pc.utf8_length(batch[TEXT])
-        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-            edges = self.edges or (LENGTHS if self.column == LENGTH else GRADES)
-            found = _between(values, edges)
+        if _is_number(values.type):
+            found = _between(values, self._cuts())
         elif self.edges:
             raise ValueError(f"edges need numbers, and column {self.column!r} holds {values.type}")
         else:
             found = pc.cast(values, pa.string())
         return pc.fill_null(found, "none")
+
+    def _cuts(self) -> tuple[float, ...]:
+        """Return the edges; a grade's and a length's are known."""
+        if self.edges or self.column == LENGTH:
+            return self.edges or LENGTHS
+        if self.column in (SCORE, f"int_{SCORE}") or self.column.endswith(f".{SCORE}"):
+            return GRADES
+        raise ValueError(
+            f"column {self.column!r} holds numbers that are no grades: say where to divide them, as "
+            f"{self.column}:EDGE:EDGE with rising numbers, such as gopher.word_count:200:1000"
+        )
 
 
 def parse(text: str) -> tuple[By, ...]:
@@ -119,6 +132,10 @@ def allocate(
         if given[name] < sizes[name]:
             heapq.heappush(queue, (-claims[name] / (given[name] + 0.5), name))
     return given
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _between(values: pa.Array, edges: Sequence[float]) -> pa.Array:

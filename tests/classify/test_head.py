@@ -5,7 +5,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 
 from curate.classify.calibration import best_cut, calibrate
-from curate.classify.head import GAMMA, PENALTY, fit_head
+from curate.classify.head import CHUNK, GAMMA, PENALTY, fit_head, gaussian
 
 
 def vectors(num: int, seed: int) -> np.ndarray:
@@ -68,3 +68,14 @@ def test_rows_of_weight_zero_do_not_calibrate() -> None:
 def test_grades_that_nothing_predicts_still_give_a_rising_curve() -> None:
     curve = calibrate(np.random.default_rng(0).normal(size=100), np.tile([0.0, 4.0], 50))
     assert (np.diff(curve(np.linspace(-2, 2, 50))) > 0).all()
+
+
+def test_many_grades_are_summed_in_chunks_to_what_they_sum_to_together() -> None:
+    train = vectors(2 * CHUNK + 300, 0)
+    grades = 2 + 2 * train[:, 0]
+    head = fit_head(train, grades, max_landmarks=40)
+    whole = gaussian(train, head.landmarks, GAMMA)  # (N, 40)
+    left = whole.T @ whole + PENALTY * gaussian(head.landmarks, head.landmarks, GAMMA)
+    expected = np.linalg.solve(left, whole.T @ (grades - grades.mean()))
+    np.testing.assert_allclose(head.coefficients, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(head.score(train), whole @ head.coefficients + head.bias, rtol=1e-4, atol=1e-4)

@@ -19,6 +19,7 @@ class TeachingServer:
 
     faults: tuple[str, ...] = ()  # of FAULTS; "" is none
     delay_s: float = 0.0
+    newer: bool = False  # knows max_completion_tokens only, as OpenAI's reasoning models
     headers: dict[str, str] = field(default_factory=dict)  # of the last request
     question: dict[str, object] = field(default_factory=dict)  # the body of the last request
     tries: Counter[str] = field(default_factory=Counter)  # requests by prompt
@@ -67,6 +68,9 @@ class TeachingServer:
         fault = self.faults[turn % len(self.faults)] if self.faults else ""
         if request.path != "/v1/chat/completions":
             send(request, 404, b"no such page")
+        elif self.newer and "max_tokens" in question:
+            told = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+            send(request, 400, json.dumps({"error": {"message": told, "param": "max_tokens"}}).encode())
         elif fault == "hang":
             time.sleep(1.0)  # longer than the client's timeout_s
             request.close_connection = True

@@ -247,3 +247,98 @@ def test_teachers_that_cannot_be_told_apart_or_asked_are_refused_before_any_is_p
     with pytest.raises(ValueError, match=message):
         teach.annotate(corpus.path, out=str(tmp_path / "labels"), teacher="http://127.0.0.1:9/v1", **options)
     assert not (tmp_path / "labels").exists()
+
+
+def refusing(*numbers):
+    """A teacher whose server will never answer some pages."""
+    refused = re.compile(rf"\nPage ({'|'.join(map(str, numbers))})\.\n")
+    no = Reply("", error="400 from there: b'too long' (not asked again)", refused="400: too long")
+    return Recorder(lambda prompt, time: no if refused.search(prompt) else fake_answer(prompt))
+
+
+def test_a_text_that_the_server_always_refuses_is_settled_with_its_reason_and_not_asked_again(corpus, tmp_path):
+    teacher, out = refusing(3, 44, 99), tmp_path / "labels"
+    for _ in range(2):
+        found = annotate(corpus, str(out), rubric=WEB_EDU, teacher=teacher, n=100, chunk_rows=16)
+        assert (found.outcomes, found.unanswered) == ({"ok": 97, "refused": 3}, {})
+        assert "3 texts the server would not answer, not asked again" in str(found)
+    assert set(teacher.asked.values()) == {1}
+    row = rows(out)["id44"]
+    assert (row["score"], row["int_score"], row["why"]) == (None, None, "400: too long")
+    assert (row["attempts"], row["prompt_tokens"]) == (0, 0)
+    assert not (out / JOURNAL).exists()
+
+
+def test_a_refusal_that_earlier_runs_left_open_is_settled_though_nothing_else_is_asked(corpus, tmp_path):
+    out = str(tmp_path / "labels")
+    down = Recorder(lambda prompt, time: Reply("", error="503") if "Page 7." in prompt else fake_answer(prompt))
+    assert annotate(corpus, out, rubric=WEB_EDU, teacher=down, n=100).unanswered == {"id7": "503"}
+    teacher = refusing(7)
+    assert annotate(corpus, out, rubric=WEB_EDU, teacher=teacher, n=100).outcomes == {"ok": 99, "refused": 1}
+    assert dict(teacher.asked) == {"Page 7.": 1}
+
+
+def test_many_refused_texts_are_asked_again_and_all_of_them_an_error(corpus, tmp_path):
+    out = str(tmp_path / "labels")
+    found = annotate(corpus, out, rubric=WEB_EDU, teacher=refusing(*range(30)), n=100)
+    assert found.outcomes["ok"] + found.outcomes.get("refused", 0) + len(found.unanswered) == 100
+    assert found.unanswered
+    assert annotate(corpus, out, rubric=WEB_EDU, teacher=Recorder(), n=100).unanswered == {}
+    with pytest.raises(RuntimeError, match=r"not one of 20 documents got a grade; 400 from there"):
+        annotate(corpus, str(tmp_path / "none"), rubric=WEB_EDU, teacher=refusing(*range(100)), n=20)
+
+
+def test_a_teacher_that_begins_to_refuse_everything_settles_nothing_more(tmp_path):
+    source, out = pages(tmp_path / "corpus", range(400)), str(tmp_path / "labels")
+    teacher = Recorder()
+    no = Reply("", error="403: the key", refused="403: the key")
+    failing = Recorder(lambda prompt, time: fake_answer(prompt) if failing.asked.total() <= 300 else no)
+    with pytest.raises(RuntimeError, match="64 documents in a row got no grade, asking stopped; 403: the key"):
+        annotate(source, out, rubric=WEB_EDU, teacher=failing, n=400)
+    found = annotate(source, out, rubric=WEB_EDU, teacher=teacher, n=400)
+    assert (found.outcomes, teacher.asked.total()) == ({"ok": 400}, 100)
+
+
+def test_what_was_paid_before_a_refusal_is_kept_with_it(corpus, tmp_path):
+    def answer(prompt, time):
+        if "\nPage 5.\n" not in prompt:
+            return fake_answer(prompt)
+        return Reply("What?", 70, 8) if time == 1 else Reply("", error="403", refused="403: moderated", unknown=1)
+
+    out = tmp_path / "labels"
+    found = annotate(corpus, str(out), rubric=WEB_EDU, teacher=Recorder(answer), n=100)
+    assert found.outcomes == {"ok": 99, "refused": 1}
+    row = rows(out)["id5"]
+    told = [row[name] for name in ("why", "attempts", "prompt_tokens", "completion_tokens", "unknown_tries")]
+    assert told == ["403: moderated", 1, 70, 8, 1]
+
+
+def test_answers_that_end_at_the_limit_say_which_option_raises_it(corpus, tmp_path):
+    teacher = Recorder(lambda prompt, time: Reply("", 5, 256, "length"))
+    with pytest.raises(RuntimeError, match=r"the last answer, truncated: .*raise --max-tokens"):
+        annotate(corpus, str(tmp_path / "labels"), rubric=WEB_EDU, teacher=teacher, n=5)
+
+
+@pytest.mark.parametrize(
+    ("second", "variable", "key"),
+    [
+        ("http://one.example/v2", "", "first"),
+        ("http://two.example/v1", "", ""),
+        ("http://one.example:81/v1", "", ""),
+        ("http://two.example/v1", "THEIR_KEY", "other"),
+    ],
+)
+def test_the_key_goes_to_the_first_teachers_host_and_a_named_one_to_the_second(monkeypatch, second, variable, key):
+    monkeypatch.setenv("OPENAI_API_KEY", "first")
+    monkeypatch.setenv("THEIR_KEY", "other")
+    assert teach.key_of_second(second, "http://one.example/v1", variable) == key
+    with pytest.raises(ValueError, match="no environment variable NO_SUCH_KEY; name the one with the key of http"):
+        teach.key_of_second(second, "http://one.example/v1", "NO_SUCH_KEY")
+
+
+def test_the_command_line_says_how_long_and_how_free_an_answer_may_be(corpus, tmp_path, server):
+    options = {"max_tokens": 4000, "temperature": 1.0}
+    teach.annotate(corpus.path, out=str(tmp_path / "labels"), teacher=server.url, model="o3", n=3, **options)
+    assert (server.question["max_tokens"], server.question["temperature"]) == (4000, 1.0)
+    with pytest.raises(ValueError, match=r"max_tokens=4000\), asked .*max_tokens=256\).*another folder"):
+        teach.annotate(corpus.path, out=str(tmp_path / "labels"), teacher=server.url, model="o3", n=3, temperature=1.0)

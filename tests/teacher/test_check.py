@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +9,11 @@ import pytest
 
 from curate.corpus import Corpus, write_corpus
 from curate.stage import id_hash
-from curate.teacher.annotate import annotate
+from curate.teacher.annotate import JOURNAL, annotate
 from curate.teacher.budget import Budget
-from curate.teacher.check import RESULT, check
+from curate.teacher.check import FOLDER, RESULT, check, folder_of
 from curate.teacher.client import FakeTeacher, Reply
+from curate.teacher.journal import Journal
 from curate.teacher.rubric import CODE_EDU, WEB_EDU, extract_in
 
 
@@ -135,3 +137,47 @@ def test_labels_of_another_teacher_or_too_few_are_refused(pages, tmp_path):
         check(out, rubric=WEB_EDU, teacher=Simulated())
     with pytest.raises(ValueError, match="was annotated by"):
         check(out, rubric=CODE_EDU, teacher=Simulated())
+
+
+@dataclass(frozen=True)
+class Free(Simulated):
+    """The same on this machine: it bills nothing."""
+
+    memory_bytes: int = 0
+
+
+def test_each_second_teacher_has_a_folder_and_is_paid_once(pages, tmp_path):
+    out, teacher = str(tmp_path / "labels"), Simulated()
+    annotate(pages, out, rubric=WEB_EDU, teacher=teacher, n=50)
+    alone = check(out, rubric=WEB_EDU, teacher=teacher, n=20).prompt_tokens
+    for second in (Simulated(length=1.0), Simulated(first=True), Simulated(length=1.0)):
+        found = check(out, rubric=WEB_EDU, teacher=teacher, n=20, second=second)
+        assert found.prompt_tokens == alone + 20 * 100
+    made = sorted(path.name for path in (tmp_path / "labels" / FOLDER).glob("second*"))
+    assert len(made) == 2
+    assert {Corpus(f"{out}/{FOLDER}/{name}").table(["teacher"])["teacher"][0].as_py() for name in made} == {
+        Simulated(length=1.0).name,
+        Simulated(first=True).name,
+    }
+
+
+def test_a_second_teacher_whose_answers_are_still_in_the_journal_keeps_its_folder(pages, tmp_path):
+    out, teacher = str(tmp_path / "labels"), Simulated()
+    annotate(pages, out, rubric=WEB_EDU, teacher=teacher, n=50)
+    check(out, rubric=WEB_EDU, teacher=teacher, n=20)
+    second = Path(out, FOLDER, "second")
+    recipe = {"format": 2, "annotate": {"teacher": Simulated(first=True).name}}
+    with Journal(second / JOURNAL, recipe) as journal:  # killed after one answer
+        journal.write({"id": "id1", "reply": vars(Reply("Educational score: 2"))})
+    assert folder_of(Simulated(first=True), str(second)) == "second"
+    assert folder_of(Simulated(length=1.0), str(second)) != "second"
+
+
+def test_a_second_teacher_that_bills_nothing_is_outside_the_budget(pages, tmp_path):
+    out, teacher = str(tmp_path / "labels"), Simulated()
+    annotate(pages, out, rubric=WEB_EDU, teacher=teacher, n=20)  # 2,200 tokens
+    budget = Budget(tokens=7 * 20 * 110 + 110)  # these, and six times 20 documents again
+    found = check(out, rubric=WEB_EDU, teacher=teacher, n=20, budget=budget, second=Free(length=1.0))
+    assert found.prompt_tokens == 6 * 20 * 100
+    with pytest.raises(RuntimeError, match=r"stopped at 'second-.*the budget is spent"):
+        check(out, rubric=WEB_EDU, teacher=teacher, n=20, budget=budget, second=Simulated(length=1.0))

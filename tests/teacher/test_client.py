@@ -176,3 +176,23 @@ def test_what_is_no_address_is_refused_before_a_question_is_counted_as_sent(url)
 def test_no_request_at_a_time_is_refused_and_not_a_run_that_asks_nothing():
     with pytest.raises(ValueError, match="max_in_flight=0 lets no request through"):
         OpenAITeacher("http://localhost/v1", "m", max_in_flight=0)
+
+
+def test_a_model_that_wants_max_completion_tokens_gets_it_from_then_on(server):
+    server.newer = True
+    prompts = [f"page {i}" for i in range(12)]
+    teacher = OpenAITeacher(server.url, "o3", max_in_flight=1, max_tokens=4000, max_retries=0)
+    assert [reply.error for reply in ask(teacher, prompts)] == [None] * 12
+    assert server.tries.total() == 13
+    assert server.question["max_completion_tokens"] == 4000
+    assert "max_tokens" not in server.question
+    assert "max_tokens=4000" in teacher.name
+
+
+@pytest.mark.parametrize(("fault", "is_refused"), [("400", True), ("403", True), ("422", True), ("402", False)])
+def test_what_a_server_says_of_one_text_is_told_apart_from_what_it_says_of_the_account(server, fault, is_refused):
+    server.faults = (fault,)
+    [reply] = ask(OpenAITeacher(server.url, "m"), ["page"])
+    assert reply.refused == (f"{fault}: not now" if is_refused else "")
+    assert server.url in reply.error
+    assert server.url not in reply.refused  # it is kept in the labels

@@ -60,3 +60,14 @@ def test_a_larger_sample_never_takes_a_document_away(sizes, n, at_least):
     assert all(large[name] >= small[name] for name in sizes)
     assert all(small[name] <= sizes[name] for name in sizes)
     assert not Counter(small) - Counter(large)
+
+
+def test_numbers_that_are_no_grades_need_edges():
+    counts = pa.schema([("gopher.word_count", pa.int64()), ("web_edu.score", pa.float32()), ("int_score", pa.int64())])
+    with pytest.raises(ValueError, match=r"'gopher.word_count' holds numbers that are no grades.*word_count:EDGE:EDGE"):
+        By("gopher.word_count").columns(counts)
+    with pytest.raises(ValueError, match="holds numbers that are no grades"):
+        labels(batch(text=["x"], size=[7]), parse("size"))
+    assert parse("gopher.word_count:200:1000,web_edu.score,int_score")[0].columns(counts) == ["gopher.word_count"]
+    rows = pa.RecordBatch.from_arrays([pa.array([2.4]), pa.array([4])], names=["web_edu.score", "int_score"])
+    assert labels(rows, parse("web_edu.score,int_score")).to_pylist() == ["1.5-2.5 | 3.5-4.5"]
