@@ -11,7 +11,7 @@ they fit, then another document of the same repository; a file that is larger by
 
 Files of one repository may lie in any shards of the corpus: they are sorted through scratch files, by a hash of the
 repository, so that the output depends on what the corpus holds and not on how it is split. Receipts say what it held:
-another corpus into the same folder is refused.
+another corpus into the same folder is refused. Their tallies count files that begin in a shard, and its documents.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import groupby, islice
+from itertools import count, groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,11 +30,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.code.spdx import join
-from curate.corpus import Corpus, Source, write_corpus
+from curate.corpus import Corpus, Source, Split
 from curate.document import CODE, ID, TEXT, Batch
+from curate.ledger.runs import JOINS
 from curate.parquet import read_receipt
 from curate.stage import id_hash
-from curate.writer import sweep
+from curate.tally import Tally
+from curate.writer import ShardWriter, sweep
 
 REPO_NAME, FILE_SEP = "<repo_name>", "<file_sep>"
 MAX_CHARS = 65_536  # StarCoder2's context of 16,384 tokens, at about four characters each
@@ -43,7 +45,7 @@ MAX_PARTS = 512  # scratch files open at a time
 BATCH_DOCUMENTS, SHARD_DOCUMENTS = 64, 4096
 NEEDED = (TEXT, ID, "repo_name", "path")
 OPTIONAL = ("revision_id", "language", "license")
-ORDER = "order"
+ORDER, FILES, FILE_BYTES = "order", "files", "file_bytes"
 SCHEMA = pa.schema(
     [*CODE, ("revision_id", pa.string()), ("num_files", pa.int64()), ("file_ids", pa.list_(pa.string()))]
 )
@@ -110,10 +112,9 @@ def concatenate(
         receipt["input"] = {"files": counts["files"], "digest": f"{counts['digest'] % 2**64:016x}"}
         _refuse_others(out, receipt)
         documents = (document for part in parts for document in _documents(_sorted(part), joining))
-        batches = (pa.RecordBatch.from_pylist(rows, schema=SCHEMA) for rows in _pieces(documents, counts))
-        write_corpus(out, batches, schema=SCHEMA, shard_rows=SHARD_DOCUMENTS, receipt=receipt)
+        num_documents = _write(out, documents, joining, receipt, counts["without_text"])
     sweep(out)
-    return Concatenated(counts["files"], counts["without_text"], counts["documents"])
+    return Concatenated(counts["files"], counts["without_text"], num_documents)
 
 
 def _refuse_others(out: str, receipt: dict[str, Any]) -> None:
@@ -158,6 +159,9 @@ def _prepared(batch: Batch, schema: pa.Schema, counts: Counter[str]) -> Batch:
     have = {name: with_text[name] for name in schema.names if name in with_text.schema.names}
     names = zip(have["repo_name"].to_pylist(), have[ID].to_pylist(), strict=True)
     have[ORDER] = pa.array([id_hash(name or own or "", 0) for name, own in names], pa.uint64())
+    if "license" in have and isinstance(have["license"], pa.ListArray | pa.LargeListArray):  # all of which hold
+        said = [None if names is None else join(names) for names in have["license"].to_pylist()]
+        have["license"] = pa.array(said, pa.string())
     nothing = pa.nulls(with_text.num_rows)
     rows = pa.RecordBatch.from_arrays([have.get(f.name, nothing).cast(f.type) for f in schema], schema=schema)
     counts["digest"] += sum(map(_digest, zip(*(column.to_pylist() for column in rows.columns), strict=True)))
@@ -181,18 +185,20 @@ def _sorted(part: Path) -> Iterator[dict[str, Any]]:
 def _documents(files: Iterable[dict[str, Any]], joining: Joining) -> Iterator[dict[str, Any]]:
     for _, together in groupby(files, key=lambda file: _group(file, joining.by)):
         held: list[dict[str, Any]] = []
+        new: list[dict[str, Any]] = []  # files that begin in this document
         text, number, head = "", 0, ""
         for file in together:
             named = joining.named >= 1 or id_hash(file["repo_name"] or file[ID], joining.seed) < joining.named * 2**64
             head = f"{REPO_NAME}{file['repo_name']}" if named and file["repo_name"] else ""
-            for piece in _cut(file, named, joining.max_chars - len(head)):
+            for place, piece in enumerate(_cut(file, named, joining.max_chars - len(head))):
                 if held and len(text) + len(piece) > joining.max_chars:
-                    yield _document(held, text, number, joining.by)
-                    held, number = [], number + 1
+                    yield _document(held, text, number, joining.by) | _counted(new)
+                    held, new, number = [], [], number + 1
                 text = (text if held else head) + piece
                 held.append(file)
+                new += [file] * (place == 0)
         if held:
-            yield _document(held, text, number, joining.by)
+            yield _document(held, text, number, joining.by) | _counted(new)
 
 
 def _group(file: dict[str, Any], by: str) -> tuple[str | None, ...]:
@@ -239,7 +245,40 @@ def _document(held: list[dict[str, Any]], text: str, number: int, by: str) -> di
     }
 
 
-def _pieces(documents: Iterator[dict[str, Any]], counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
-    while rows := list(islice(documents, BATCH_DOCUMENTS)):
-        counts["documents"] += len(rows)
-        yield rows
+def _counted(new: list[dict[str, Any]]) -> dict[str, int]:
+    """Return what a document adds to the tally and is no column of it: files that begin in it, and their bytes."""
+    return {FILES: len(new), FILE_BYTES: sum(len(file[TEXT].encode()) for file in new)}
+
+
+def _write(
+    out: str, documents: Iterator[dict[str, Any]], joining: Joining, receipt: dict[str, Any], without_text: int
+) -> int:
+    """Write the documents as shards with their tallies, and return how many there are."""
+    pieces = iter(lambda: list(islice(documents, BATCH_DOCUMENTS)), [])
+    pending = next(pieces, None)
+    num_documents = 0
+    for number in count():
+        if number and pending is None:
+            break
+        counts = Counter[str]()
+        with ShardWriter(out, f"{number:05d}", SCHEMA) as writer:
+            while pending is not None and writer.num_rows < SHARD_DOCUMENTS:
+                writer.write(pa.RecordBatch.from_pylist(pending, schema=SCHEMA))
+                for row in pending:
+                    counts.update({name: row[name] for name in (FILES, FILE_BYTES, "size")})
+                pending = next(pieces, None)
+            tally = _tally(joining, counts, writer.num_rows, 0 if number else without_text, bool(without_text))
+            split = Split(f"{number:05d}", "", 0, -1, counts[FILES], counts[FILE_BYTES])
+            writer.commit({**receipt, "split": split.identity(), "tally": tally.to_json()})
+            num_documents += writer.num_rows
+    return num_documents
+
+
+def _tally(joining: Joining, counts: Counter[str], rows: int, without_text: int, some_without: bool) -> Tally:
+    """Count a shard: the files that begin in it, and the documents; rows without text are the first shard's."""
+    settings = ", ".join(f"{name}={value!r}" for name, value in asdict(joining).items())
+    files = (counts[FILES], counts[FILE_BYTES])
+    steps = [("input", counts[FILES] + without_text, counts[FILE_BYTES])]
+    steps += [("with text", *files)] * some_without
+    steps.append((f"{JOINS}({settings})", rows, counts["size"]))
+    return Tally(steps, joined=counts[FILES] + without_text - rows)

@@ -22,8 +22,8 @@ import pyarrow as pa
 
 import curate.checksum as checksum
 from curate.document import Batch
-from curate.parquet import open_parquet, read_receipt
-from curate.storage import find, info, is_remote
+from curate.parquet import open_parquet, own_metadata, read_receipt
+from curate.storage import folder_of, is_remote, listed, means
 from curate.writer import ShardWriter
 
 DROPPED, QUARANTINE = "dropped", "quarantine"  # evidence folders inside a corpus
@@ -69,7 +69,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A folder of Parquet shards, or a single Parquet file.
+    """A folder of Parquet shards, a single Parquet file, or those that a glob matches: `data/train-*.parquet`.
 
     Raises:
         FileNotFoundError: nothing is at `path`, or it is a folder without shards.
@@ -86,22 +86,36 @@ class Corpus:
     @cached_property
     def files(self) -> list[str]:
         """Full paths of the shards, sorted by name."""
-        fs, root = fsspec.core.url_to_fs(self.path)
-        known = info(self.path)
-        if known is None:
+        fs, root = fsspec.core.url_to_fs(self.root)
+        there = listed(self.path)
+        if there is None:
             raise FileNotFoundError(f"{self.path} does not exist; give a folder of Parquet shards or one Parquet file")
-        if known["type"] == "file":
-            return [fs.unstrip_protocol(root) if is_remote(fs) else root]
-        found = [name for name in find(self.path) if is_shard(_relative(name, root))]
+        found = sorted(name for name in there.sizes if name == root or is_shard(_relative(name, root)))
         if not found:
             raise FileNotFoundError(f"{self.path} holds no .parquet shard; was the step that writes it run?")
         return [fs.unstrip_protocol(name) if is_remote(fs) else name for name in found]
 
     @cached_property
+    def root(self) -> str:
+        """What the shards are named below: `path`, or the folder that a glob searches."""
+        return folder_of(self.path)
+
+    @cached_property
     def schema(self) -> pa.Schema:
-        """Schema of the first shard; shards of one corpus agree."""
-        with open_parquet(self.files[0]) as file:
-            return file.schema_arrow.remove_metadata()
+        """Schema of the first shard; shards of one corpus agree.
+
+        A column without any value there has the type of the first shard that has one: pandas writes none without.
+        """
+        schema = _schema_of(self.files[0])
+        if not any(map(_is_untyped, schema.types)):
+            return schema
+        with ThreadPoolExecutor(16) as pool:
+            for other in pool.map(_schema_of, self.files[1:]):
+                schema = pa.schema([_typed_as(field, other) for field in schema])
+                if not any(map(_is_untyped, schema.types)):
+                    break
+            pool.shutdown(cancel_futures=True)
+        return schema
 
     @property
     def num_rows(self) -> int:
@@ -115,8 +129,8 @@ class Corpus:
     def _split_file(self, path: str) -> list[Split]:
         with open_parquet(path) as file:
             footer = file.metadata
-        name = shard_name(path, self.path)
-        sealed = (footer.metadata or {}).get(checksum.KEY, b"").decode() or None
+        name = shard_name(path, self.root)
+        sealed = own_metadata(footer).get(checksum.KEY, b"").decode() or None
         if not footer.num_row_groups:
             return [Split(name, path, 0, 0, 0, 0, checksum=sealed)]
         sizes = [footer.row_group(g).total_byte_size for g in range(footer.num_row_groups)]
@@ -139,7 +153,13 @@ class Corpus:
                 self._refuse_other_columns(split.path, file.schema_arrow.names)
             groups = list(range(split.start, split.stop))
             for batch in file.iter_batches(batch_rows, row_groups=groups, columns=columns):
-                yield from bounded(batch, BATCH_BYTES)
+                yield from bounded(self._typed(batch), BATCH_BYTES)
+
+    def _typed(self, batch: Batch) -> Batch:
+        """Give the type that the corpus has for it to a column that has no value in this shard, and so no type."""
+        if not any(map(_is_untyped, batch.schema.types)):
+            return batch
+        return batch.cast(pa.schema([_typed_as(field, self.schema) for field in batch.schema]))
 
     def _refuse_other_columns(self, path: str, names: Sequence[str]) -> None:
         lacking = [name for name in self.schema.names if name not in names]
@@ -166,7 +186,7 @@ class Corpus:
         """Return each shard's receipt by shard name; None for a shard that we did not write."""
         with ThreadPoolExecutor(16) as pool:
             found = pool.map(read_receipt, self.files)
-            return {shard_name(path, self.path): receipt for path, receipt in zip(self.files, found, strict=True)}
+            return {shard_name(path, self.root): receipt for path, receipt in zip(self.files, found, strict=True)}
 
 
 def write_corpus(
@@ -236,6 +256,27 @@ def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:
     half = batch.num_rows // 2
     yield from bounded(batch.slice(0, half), max_bytes)
     yield from bounded(batch.slice(half), max_bytes)
+
+
+def matches(path: str, files: Iterable[str]) -> bool:
+    """Tell whether one of these files, were it there, would be a shard of the corpus at `path`, if that is a glob."""
+    root = folder_of(path)
+    return root != path and any(means(path, file) and is_shard(f"{shard_name(file, root)}.parquet") for file in files)
+
+
+def _schema_of(path: str) -> pa.Schema:
+    with open_parquet(path) as file:
+        return file.schema_arrow.remove_metadata()
+
+
+def _is_untyped(kind: pa.DataType) -> bool:
+    """Tell a column that only has nulls, or lists or structs of them, as it is written where no type is known."""
+    return pa.types.is_null(kind) or any(_is_untyped(kind.field(at).type) for at in range(kind.num_fields))
+
+
+def _typed_as(field: pa.Field, other: pa.Schema) -> pa.Field:
+    """Return the other schema's field of this name, where this one has no type."""
+    return other.field(field.name) if _is_untyped(field.type) and field.name in other.names else field
 
 
 def is_shard(relative: str) -> bool:

@@ -6,8 +6,9 @@
 Every page that has a checksum is held against it.
 """
 
+import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from curate.storage import is_remote, open_binary
 
 LOCAL_READ = {"pre_buffer": False, "buffer_size": 2**20}  # bytes of a column at a time, not its whole row group
 RECEIPT_KEY = b"curate.receipt"
+SCHEMA_KEY = b"ARROW:schema"  # under which Arrow writes its own schema beside Parquet's
 
 
 @contextmanager
@@ -93,6 +95,20 @@ class open_parquet:  # noqa: N801  reads like open()
         self.file.close()
 
 
+def own_metadata(footer: pq.FileMetaData) -> Mapping[bytes, bytes]:
+    """Return what a footer says in keys; nothing where those of one of our shards were carried over into another file.
+
+    `pq.ParquetFile(shard).read()` takes them for metadata of the table, so a file that is written of it has them in its
+    Arrow schema too, where we write none.
+    """
+    found: Mapping[bytes, bytes] = footer.metadata or {}
+    try:
+        schema = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(found.get(SCHEMA_KEY, b""))))
+    except (ValueError, OSError):  # none, or one that is told as damaged by who reads the columns
+        return found
+    return {} if RECEIPT_KEY in (schema.metadata or {}) else found
+
+
 def read_receipt(path: str) -> dict[str, Any] | None:
     """Return the receipt in a shard's footer, None if it has none.
 
@@ -100,7 +116,7 @@ def read_receipt(path: str) -> dict[str, Any] | None:
         ValueError: it cannot be read.
     """
     with open_parquet(path) as file:
-        found = (file.metadata.metadata or {}).get(RECEIPT_KEY)
+        found = own_metadata(file.metadata).get(RECEIPT_KEY)
     try:
         return None if found is None else dict(json.loads(found))
     except ValueError as error:

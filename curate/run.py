@@ -21,7 +21,7 @@ from typing import Any
 import fsspec
 
 import curate.cluster as cluster
-from curate.corpus import QUARANTINE, Corpus, Source, Split, is_document, limited, shard_name
+from curate.corpus import QUARANTINE, Corpus, Source, Split, is_document, limited, matches, shard_name
 from curate.progress import Failure, Meter, Progress, RunLog
 from curate.recipe import Plan, first_on_gpu, schemas, step_names
 from curate.shards import Outcome, begin_shards, find_shards, finish_shards, make_shards, receipt_of
@@ -187,7 +187,8 @@ def _refuse_own_input(plan: Plan, splits: Sequence[Split]) -> None:
     own, target = _full(path), _full(plan.out)
     if own == target or own in {f"{target}/{split.name}.parquet" for split in splits}:
         raise ValueError(f"the output folder {plan.out} is the input; choose another one")
-    if target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/")):
+    inside = target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/"))
+    if inside or matches(path, (f"{plan.out}/{split.name}.parquet" for split in splits)):
         raise ValueError(
             f"the output folder {plan.out} is inside of the input and would become part of it; choose another one"
         )

@@ -24,6 +24,7 @@ class Tally:
         together: "a & b" -> documents that broke both.
         quarantined: reason without its details -> records.
         counted: what stages count in documents (`secrets.password`, `pii.emails`); see `curate.apply.counts`.
+        joined: rows of the input less those of the output where rows were put together, and none was dropped.
     """
 
     steps: list[tuple[str, int, int]] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Tally:
     together: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     counted: Counter[str] = field(default_factory=Counter)
+    joined: int = 0
 
     @classmethod
     def of_steps(cls, names: Sequence[str]) -> Self:
@@ -51,7 +53,7 @@ class Tally:
 
     @property
     def num_dropped(self) -> int:
-        return self.rows_in - self.rows_out - self.num_quarantined
+        return self.rows_in - self.rows_out - self.num_quarantined - self.joined
 
     def pass_step(self, step: int, rows: int, text_bytes: int) -> None:
         name, rows_before, bytes_before = self.steps[step]
@@ -77,6 +79,7 @@ class Tally:
         assert [s[0] for s in self.steps] == [s[0] for s in other.steps]
         for step, (_, rows, size) in enumerate(other.steps):
             self.pass_step(step, rows, size)
+        self.joined += other.joined
         for mine, theirs in zip(self._counters(), other._counters(), strict=True):
             mine.update(theirs)
 
@@ -94,9 +97,11 @@ class Tally:
         counters = dict(zip(COUNTERS, map(dict, self._counters()), strict=True))
         if not self.counted:  # most runs count nothing
             counters.pop("counted")
-        return {"steps": [list(step) for step in self.steps], **counters}
+        joined = {"joined": self.joined} if self.joined else {}
+        return {"steps": [list(step) for step in self.steps], **counters, **joined}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         counters = {name: Counter(data.get(name, {})) for name in COUNTERS}
-        return cls(steps=[(name, rows, size) for name, rows, size in data["steps"]], **counters)
+        steps = [(name, rows, size) for name, rows, size in data["steps"]]
+        return cls(steps=steps, joined=data.get("joined", 0), **counters)

@@ -15,9 +15,9 @@ from typing import Any
 
 import fsspec
 
-from curate.checksum import intact
+from curate.checksum import KEY, intact
 from curate.corpus import DROPPED, QUARANTINE
-from curate.parquet import open_parquet, read_receipt
+from curate.parquet import open_parquet, own_metadata, read_receipt
 from curate.storage import find, info, is_remote
 from curate.tally import Tally
 
@@ -58,32 +58,50 @@ def verify(folders: Iterable[str]) -> Verified:
     Raises:
         FileNotFoundError: a folder has no Parquet file.
     """
-    paths = [path for folder in folders for path in _files(folder)]
+    below = {path: inside for folder in folders for path, inside in _files(folder)}
+    paths = list(below)
     with ThreadPoolExecutor(THREADS) as pool:
-        sealed = dict(zip(paths, pool.map(intact, paths), strict=True))
+        sealed = dict(zip(paths, pool.map(_intact, paths), strict=True))
         reasons = dict(zip(paths, pool.map(_damage, paths, sealed.values()), strict=True))
-        kept = [path for path in paths if _kind(path) not in EVIDENCE and reasons[path] is None]
-        for found in pool.map(_evidence, kept):
+        # Each file's kept shard: itself, or the one that it is evidence of.
+        kept = dict(zip(paths, pool.map(_kept, paths, below.values()), strict=True))
+        shards = [path for path in paths if kept[path] == path and reasons[path] is None]
+        for shard, found in zip(shards, pool.map(_evidence, shards), strict=True):
             for path, reason in found:
                 reasons[path] = reasons.get(path) or reason
-        evidence = [path for path in paths if _kind(path) in EVIDENCE and reasons[path] is None]
-        reasons |= dict(filter(None, pool.map(_lost, evidence)))
+                kept.setdefault(path, shard)
+        evidence = [path for path in paths if kept[path] != path and reasons[path] is None]
+        reasons |= {kept[path]: _lost(path) for path in evidence if info(kept[path]) is None}
     damaged = {path: reason for path, reason in sorted(reasons.items()) if reason is not None}
-    delete = sorted({path for name in damaged for path in (name, _kept(name)) if info(path) is not None})
+    delete = sorted({path for name in damaged for path in (name, kept.get(name, name)) if info(path) is not None})
     num_bytes = sum((info(path) or {}).get("size", 0) for path in paths)
     return Verified(len(paths), num_bytes, list(sealed.values()).count(None), damaged, tuple(delete))
 
 
-def _files(folder: str) -> list[str]:
+def _files(folder: str) -> list[tuple[str, str]]:
+    """Return each file's path, and what of it is below the parent of the folder."""
     fs, root = fsspec.core.url_to_fs(folder)
     names = [name for name in find(folder) if name.endswith(".parquet") and not _scratch(name, root)]
     if not names:
         raise FileNotFoundError(f"{folder} holds no .parquet file; give the folder of a run or a corpus")
-    return [fs.unstrip_protocol(name) if is_remote(fs) else name for name in names]
+    above = root.rstrip("/").rpartition("/")[0]
+    return [(fs.unstrip_protocol(name) if is_remote(fs) else name, name.removeprefix(above)) for name in names]
 
 
 def _scratch(name: str, root: str) -> bool:
     return any(part.startswith((".", "_")) for part in name.removeprefix(root).split("/"))
+
+
+def _intact(path: str) -> bool | None:
+    """Return what the checksum says; None of a file that has none, or only one that was carried over from another."""
+    whole = intact(path)
+    if whole is False:
+        try:
+            with open_parquet(path) as file:
+                return whole if KEY in own_metadata(file.metadata) else None
+        except (ValueError, OSError):
+            return whole
+    return whole
 
 
 def _damage(path: str, whole: bool | None) -> str | None:
@@ -110,6 +128,8 @@ def _evidence(path: str) -> list[tuple[str, str]]:
         return []
     tally, below = Tally.from_json(receipt["tally"]), f"{receipt['split']['name']}.parquet"
     corpus = path.removesuffix(f"/{below}")
+    if corpus == path:  # a copy elsewhere
+        return []
     counts = [tally.rows_out, tally.num_dropped, tally.num_quarantined]
     files = [path, f"{corpus}/{DROPPED}/{below}", f"{corpus}/{QUARANTINE}/{below}"]
     told = f"where the receipt of {path} counts"
@@ -122,14 +142,8 @@ def _evidence(path: str) -> list[tuple[str, str]]:
     return found
 
 
-def _lost(path: str) -> tuple[str, str] | None:
-    """Return the kept shard of a file of evidence and that it is missing, if it is."""
-    receipt: dict[str, Any] = read_receipt(path) or {}
-    below = f"{receipt['split']['name']}.parquet" if "tally" in receipt else ""
-    corpus = path.removesuffix(f"/{_kind(path)}/{below}")
-    if corpus == path or info(kept := f"{corpus}/{below}") is not None:
-        return None
-    return kept, f"is missing, and {path} is here: it was lost, or its run has not come to its end"
+def _lost(path: str) -> str:
+    return f"is missing, and {path} is here: it was lost, or its run has not come to its end"
 
 
 def _num_rows(path: str) -> int | None:
@@ -140,12 +154,17 @@ def _num_rows(path: str) -> int | None:
         return None  # damaged, and told as such
 
 
-def _kind(path: str) -> str:
-    return next((part for part in reversed(path.split("/")) if part in EVIDENCE), "")
+def _kept(path: str, below: str) -> str:
+    """Return the kept shard that evidence belongs to, which is made again with it; of any other file itself.
 
-
-def _kept(path: str) -> str:
-    """Return the kept shard that evidence belongs to; it is made again with it."""
-    kind = _kind(path)
-    head, found, tail = path.rpartition(f"/{kind}/") if kind else ("", "", "")
-    return f"{head}/{tail}" if found else path
+    The receipt tells it, so that corpora may lie in folders of any name; of a file that cannot be read, its place below
+    the folder that was given.
+    """
+    try:
+        receipt = read_receipt(path) or {}
+    except (ValueError, OSError):
+        kind = next((part for part in reversed(below.split("/")) if part in EVIDENCE), "")
+        return "/".join(path.rsplit(f"/{kind}/", 1)) if kind else path
+    name = f"/{receipt['split']['name']}.parquet" if "tally" in receipt else ""
+    corpus, _, kind = path.removesuffix(name).rpartition("/")
+    return f"{corpus}{name}" if name and kind in EVIDENCE else path

@@ -26,10 +26,10 @@ from curate.cli.tables import print_funnel
 from curate.corpus import Corpus, Source
 from curate.dedup import dedup
 from curate.document import ID, TEXT
-from curate.evaluate.suites import evaluate, format_results, make_cloze
+from curate.evaluate.suites import Suite, evaluate, format_results, make_cloze
 from curate.readers import open_source
 from curate.report import report
-from curate.run import run
+from curate.run import RunError, run
 from curate.signals.code import PYTHON_RULES, Python
 from curate.signals.rules import FINEWEB_CHAIN, RULE_SETS, SIGNALS
 from curate.stage import Keep, Measure, Sample
@@ -91,6 +91,7 @@ def demo(
         best_copies("code", out, score_stage("code_edu"), threshold, engine)
     with step("tokenizer and tokens"):
         mixture, best, held_out = tokens(out, engine)
+        suite = questions(held_out, f"{out}/cloze.jsonl")
     with step(f"pretrain {MODEL} on {num_tokens:,} tokens"):
         stable = pretrain(
             mixture, f"{out}/pretrain", model=MODEL, num_tokens=num_tokens, seq_len=SEQ_LEN,
@@ -99,7 +100,6 @@ def demo(
     with step(f"anneal on {num_tokens // 4:,} tokens of what scored {threshold} or more"):
         final = anneal(stable.checkpoint, best, f"{out}/anneal", num_tokens=num_tokens // 4, quiet=True)
     with step("evaluate"):
-        suite = make_cloze([text for texts in held_out.values() for text in texts], f"{out}/cloze.jsonl", num_items=100)
         results = evaluate(str(final.model), suites=[suite], texts=held_out, limit=100, out=f"{out}/evaluation")
     page = report(out)
     conclude(out, threshold, graded, format_results(results), f"{final.model}", str(page))
@@ -138,8 +138,7 @@ def tokens(out: str, engine: dict[str, object]) -> tuple[dict[str, float], dict[
     for kind in ("web", "code"):
         for name in ("3-unique", "4-edu"):
             run((Sample(1 - HELD_OUT),), Corpus(f"{out}/{kind}/{name}"), f"{out}/_train/{kind}-{name}", keep_text=True)
-        apart = Corpus(f"{out}/_train/{kind}-3-unique/dropped").table([TEXT])
-        held_out[kind] = apart[TEXT].to_pylist()
+        held_out[kind] = apart(f"{out}/_train/{kind}-3-unique/dropped", f"--{kind}")
     names = [f"{kind}-{name}" for kind in ("web", "code") for name in ("3-unique", "4-edu")]
     folder = train_tokenizer([f"{out}/_train/{n}" for n in names[::2]], f"{out}/tokens/tokenizer", vocab_size=VOCAB)
     packed = {n: tokenize(f"{out}/_train/{n}", f"{out}/tokens/{n}", tokenizer=folder, **engine) for n in names}
@@ -147,6 +146,28 @@ def tokens(out: str, engine: dict[str, object]) -> tuple[dict[str, float], dict[
     mixture = {f"{out}/tokens/{name}": sizes[name] for name in names if name.endswith("unique")}
     best = {f"{out}/tokens/{name}": sizes[name] for name in names if name.endswith("edu")}
     return mixture, best, held_out
+
+
+def apart(dropped: str, option: str) -> list[str]:
+    """Return the texts that were held out of one kind.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return list(Corpus(dropped).table([TEXT])[TEXT].to_pylist())
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"of so few documents none is among the {HELD_OUT:.0%} to be held out; give more with {option}"
+        ) from error
+
+
+def questions(held_out: dict[str, list[str]], path: str) -> Suite:
+    """Make the questions to ask at the end before anything is trained: of too few documents there are none."""
+    try:
+        return make_cloze([text for texts in held_out.values() for text in texts], path, num_items=100)
+    except ValueError as error:
+        raise ValueError(f"{error}; give more documents with --web or --code") from error
 
 
 def conclude(out: str, threshold: int, graded: str, results: str, model: str, page: str) -> None:
@@ -164,7 +185,16 @@ def conclude(out: str, threshold: int, graded: str, results: str, model: str, pa
 def step(title: str) -> Iterator[None]:
     print(f"== {title}", flush=True)
     start = time.monotonic()
-    yield
+    try:
+        yield
+    except RunError as error:
+        if error.failures or error.tally.rows_out or error.tally.num_quarantined:
+            raise
+        left = ", ".join(f"{rows:,}" for _, rows, _ in error.tally.steps)
+        lower = ", or a lower --threshold" if "threshold" in title else ""
+        raise ValueError(
+            f"{title}: no document is left (after each stage: {left}); give more documents with --web or --code{lower}"
+        ) from error
     print(f"   {time.monotonic() - start:.0f} s", flush=True)
 
 

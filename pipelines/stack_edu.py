@@ -18,7 +18,6 @@ Input is The Stack's Parquet (v1, v2 or Stack-Edu's own rows), a folder or archi
 each other after most have left, and benchmarks are looked for in what would be trained on.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,16 +27,13 @@ from classifiers.code_edu import keep_by_language
 from curate.classify.score import at_threshold, score_stage
 from curate.cli import main
 from curate.cli.tables import print_funnel, show_drift
-from curate.code.languages import asked_name
 from curate.code.stack import StackColumns
 from curate.concatenate import concatenate
 from curate.corpus import Corpus, Source
 from curate.decontaminate import decontaminate, read_benchmarks
 from curate.dedup import STACK, dedup
 from curate.ledger.card import write_card
-from curate.readers import needs_contents, open_source
-from curate.readers.archive import CodeArchive
-from curate.readers.code import CodeFolder
+from curate.readers import needs_contents, of_languages, open_source
 from curate.readers.notebooks import Notebooks
 from curate.readers.software_heritage import FetchContents, SoftwareHeritage
 from curate.run import run
@@ -107,10 +103,10 @@ def stack_edu(
         print(decontaminate(Corpus(last), f"{output}/5-decontaminated", against, **engine))
         last = f"{output}/5-decontaminated"
     run((*CODE_PRIVACY, StackColumns()), Corpus(last), f"{output}/6-corpus", **engine)
+    if do_concatenate:
+        concatenate(Corpus(f"{output}/6-corpus"), f"{output}/7-repositories")
     print_funnel(output)
     print(f"the corpus by language: {write_card(output)}")
-    if do_concatenate:
-        print(concatenate(Corpus(f"{output}/6-corpus"), f"{output}/7-repositories"))
 
 
 def check(contents: str, against: str | None, threshold: int | None) -> None:
@@ -125,13 +121,6 @@ def check(contents: str, against: str | None, threshold: int | None) -> None:
         raise ValueError(f"--threshold {threshold} keeps all or nothing; scores are 0 to 5")
     if against is not None:
         read_benchmarks(against)
-
-
-def of_languages(source: Source, languages: tuple[str, ...]) -> Source:
-    """Have folders and archives give the files of other languages too, such as HTML, that are asked for."""
-    if not isinstance(source, CodeFolder | CodeArchive):
-        return source
-    return replace(source, languages=source.languages.union(map(asked_name, languages)))
 
 
 def to_text(source: Source, contents: str) -> tuple[Stage, ...]:

@@ -144,6 +144,7 @@ def test_a_language_model_that_no_rule_asks_for_is_refused(tmp_path: Path, pages
         (["runs/edu-2", "runs/edu"], ["edu-2", "edu"]),
         (["a/edu", "b/edu", "c/edu-2"], ["edu", "edu-2", "edu-2-2"]),
         (["a/x.parquet", "b/x.jsonl.gz", "c/x"], ["x", "x-2", "x-3"]),
+        (["data/train-*.parquet", "data/*.parquet", "data/*/*.jsonl"], ["train", "data", "data-2"]),
     ],
 )
 def test_no_two_inputs_share_a_folder(paths: list[str], expected: list[str]) -> None:

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from curate.cli import concatenate as verb
 from curate.concatenate import FILE_SEP, concatenate
 from curate.corpus import Corpus, write_corpus
+from curate.ledger import funnel
+from curate.ledger.runs import recipe
+from curate.verify import verify
 
 FILES = [  # id, repository, path, text
     ("3", "a/b", "src/z.py", "z = 1\n"),
@@ -172,3 +175,37 @@ def test_the_verb_reads_a_folder_of_repositories(tmp_path: Path, capsys: pytest.
     assert Corpus(tmp_path / "out").table()["text"].to_pylist() == [
         "<repo_name>r<file_sep>a.py\n# a.py\n<file_sep>b.py\n# b.py\n"
     ]
+
+
+def test_a_list_of_licences_all_hold(tmp_path: Path) -> None:
+    rows = {"text": ["x"], "id": ["1"], "repo_name": ["a/b"], "path": ["x.py"], "license": [["MIT", "ISC"]]}
+    concatenate(write_corpus(tmp_path / "in", [pa.RecordBatch.from_pydict(rows)]), str(tmp_path / "out"))
+    assert Corpus(tmp_path / "out").table()["license"].to_pylist() == ["MIT AND ISC"]
+
+
+def test_receipts_count_files_in_and_documents_out_and_the_ledger_tells_them(tmp_path: Path) -> None:
+    """Files that are cut make more documents than files; what is without text is told; nothing counts as dropped."""
+    bare: list[tuple[str, str | None, str, str | None]] = [("6", "a/b", "none.py", None)]
+    write_corpus(tmp_path / "in", [batch([*FILES, *bare])])
+    concatenate(Corpus(tmp_path / "in"), str(tmp_path / "run/1-joined"))
+    name = "concatenate(by='repo', max_chars=65536, named=1.0, seed=0)"
+    assert [(line.step, line.documents, line.text_bytes) for line in funnel(str(tmp_path / "run"))] == [
+        ("input", 6, 28),
+        ("with text", 5, 28),
+        (name, 3, 88 + 34 + 25),
+    ]
+    large: list[tuple[str, str | None, str, str | None]] = [(f"{n}", "r", f"{n}.py", "x = 1\n" * 500) for n in range(3)]
+    concatenate(write_corpus(tmp_path / "large", [batch(large)]), str(tmp_path / "run/2-cut"), max_chars=1000)
+    tally = recipe(str(tmp_path / "run/2-cut")).tally  # type: ignore[union-attr]
+    assert (tally.rows_in, tally.num_dropped, tally.joined) == (3, 0, 3 - Corpus(tmp_path / "run/2-cut").num_rows)
+    assert verify([str(tmp_path / "run")]).damaged == {}
+
+
+def test_shards_count_the_files_that_begin_in_them(tmp_path: Path) -> None:
+    files: list[tuple[str, str | None, str, str | None]] = [
+        (f"{n}", f"r{n // 2}", f"{n}.py", "x\n") for n in range(8400)
+    ]
+    concatenate(write_corpus(tmp_path / "in", [batch(files)]), str(tmp_path / "out"))
+    steps = [(receipt or {})["tally"]["steps"] for receipt in Corpus(tmp_path / "out").receipts().values()]
+    assert [(before[1], after[1]) for before, after in steps] == [(8192, 4096), (208, 104)]
+    assert verify([str(tmp_path / "out")]).damaged == {}

@@ -120,3 +120,18 @@ def test_whatever_is_read_of_a_damaged_file_names_it(tmp_path: Path) -> None:
     for where, reading in readings:
         with open_parquet(path) as file, pytest.raises(ValueError, match=f"^{path}{where} is damaged .*again$"):
             reading(file)
+
+
+def test_a_column_without_a_value_has_the_type_of_the_first_shard_that_has_one(tmp_path: Path) -> None:
+    nothing = pa.table({"text": ["a"], "date": pa.nulls(1), "tags": pa.array([[]], pa.list_(pa.null())), "no": [None]})
+    something = pa.table({"text": ["b"], "date": ["2024"], "tags": [["x"]], "no": [None]})
+    for name, table in (("0", nothing), ("1", something), ("2", nothing)):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    corpus = Corpus(tmp_path)
+    assert corpus.schema.types == [pa.string(), pa.string(), pa.list_(pa.string()), pa.null()]
+    assert corpus.table().drop_columns(["no"]).to_pydict() == {
+        "text": ["a", "b", "a"],
+        "date": [None, "2024", None],
+        "tags": [[], ["x"], []],
+    }
+    assert corpus.table(["date"])["date"].to_pylist() == [None, "2024", None]

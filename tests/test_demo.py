@@ -4,10 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from curate.corpus import Corpus
+from curate.classify.score import at_threshold
+from curate.corpus import Corpus, write_corpus
+from curate.run import run
+from curate.stage import Keep
 from pipelines.bare_machine import gather
+from pipelines.demo import apart, questions, step
 from tests.here import ROOT, python
 from tests.report.browser import Browser, chromium
 
@@ -25,6 +30,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "printed.txt").write_text(done.stdout)
     return folder
+
+
+def test_too_few_documents_of_ones_own_are_told_with_what_to_give(tmp_path: Path) -> None:
+    few = write_corpus(tmp_path / "few", [pa.record_batch({"text": ["a", "b"], "id": ["1", "2"], "int_score": [1, 0]})])
+    with (
+        pytest.raises(ValueError, match=r"no document is left .*: 2, 0\); give more .* or a lower --threshold$"),
+        step("web: score, one copy of each, threshold"),
+    ):
+        run((Keep((at_threshold(2),)),), few, f"{tmp_path}/edu")
+    with pytest.raises(ValueError, match=r"of so few documents none is among the 8% to be held out; .* with --code"):
+        apart(f"{few.path}/dropped", "--code")
+    with pytest.raises(ValueError, match=r"0 of 1 texts are long enough .*; give more documents with --web or --code"):
+        questions({"web": ["short"], "code": []}, f"{tmp_path}/cloze.jsonl")
 
 
 def test_it_ends_with_the_funnel_the_places_and_an_honest_sentence(demo: Path) -> None:

@@ -75,6 +75,32 @@ def test_evidence_of_other_rows_than_the_receipt_counts_is_named(done: Path) -> 
     assert reason.endswith("counts 3")
 
 
+@pytest.mark.parametrize("above", ["dropped", "quarantine"])
+def test_a_corpus_below_a_folder_of_such_a_name_is_held_against_its_receipts(done: Path, above: str) -> None:
+    moved = done.parents[1] / above / "run"
+    moved.parent.mkdir()
+    done.rename(moved)
+    (moved / "dropped/a/00001.parquet").unlink()
+    other = moved.parents[1] / "run/a/00000.parquet"  # where a shard of its name would be, were its folder evidence
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_bytes((moved / "a/00000.parquet").read_bytes())
+    (moved / "a/00000.parquet").write_bytes(b"PAR1")
+    found = verify([str(moved)])
+    assert list(found.damaged) == [f"{moved}/a/00000.parquet", f"{moved}/dropped/a/00001.parquet"]
+    assert found.delete == (f"{moved}/a/00000.parquet", f"{moved}/a/00001.parquet")
+
+
+def test_a_table_of_ones_own_that_carried_our_keys_over_is_neither_damaged_nor_a_runs_shard(done: Path) -> None:
+    own = done.parents[1] / "own/a/00000.parquet"
+    own.parent.mkdir(parents=True)
+    pq.write_table(pq.ParquetFile(done / "a/00000.parquet").read().slice(1), own)
+    assert b"curate.crc32" in pq.read_metadata(own).metadata
+    found = verify([str(own.parents[1])])
+    assert (found.damaged, found.num_unsealed) == ({}, 1)
+    assert Corpus(own.parents[1]).receipts() == {"a/00000": None}
+    assert Corpus(own.parents[1]).splits()[0].checksum is None
+
+
 def test_pages_of_a_file_without_a_seal_are_read(tmp_path: Path, pages: pa.Table) -> None:
     pq.write_table(pages, tmp_path / "theirs.parquet", write_page_checksum=True)
     assert verify([str(tmp_path)]).num_unsealed == 1

@@ -11,12 +11,14 @@
 Every verb prints a short table and exits with 1 if anything failed. Heavy packages load where they are used.
 """
 
+import inspect
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from curate.cli.clean import decontaminate, dedup
 from curate.cli.judge import lost, replay, score
@@ -77,7 +79,41 @@ def call(command: Callable[..., None] | None) -> None:
         if is_planned(out):
             from curate.plan.error import tell
 
-            print(tell(out))
+            print(tell(out, lambda words: is_planned_so(commands, words)))
+
+
+def is_planned_so(commands: App, words: Sequence[str], line: Sequence[str] | None = None) -> bool:
+    """Tell whether a command line is the one of these words, but for its output and what it runs on.
+
+    Args:
+        commands: the verbs, or a pipeline.
+        words: as they were planned.
+        line: without the name of the program; that of this process by default.
+    """
+    first, *rest = words
+    pipeline = first.endswith(".py")
+    if pipeline == (commands is app):
+        return False
+    try:
+        planned = commands.parse_args(rest if pipeline else words, print_error=False, exit_on_error=False)
+    except CycloptsError:  # of another version
+        return False
+    done = commands.parse_args(line)
+    same = Path(first).stem == done[0].__name__ if pipeline else planned[0] == done[0]
+    return same and _asked(planned[1]) == _asked(done[1])
+
+
+def _asked(bound: inspect.BoundArguments) -> dict[str, object]:
+    bound.apply_defaults()
+    apart = ("out", "output", "ray", "workers")
+    return {name: _whole(value) for name, value in bound.arguments.items() if name not in apart}
+
+
+def _whole(value: object) -> object:
+    """Return a value in which a folder is the same however it was named."""
+    if isinstance(value, list | tuple):
+        return [_whole(one) for one in value]
+    return str(Path(value).absolute()) if isinstance(value, str) and "://" not in value else value
 
 
 def reader_left() -> bool:

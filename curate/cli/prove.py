@@ -60,6 +60,8 @@ def evaluate(
 
     if against is not None:
         compared_files(against)  # a folder of no evaluation is told now, not after this one
+        if Path(against).resolve() == Path(out or model).resolve():
+            raise ValueError(f"--against {against} is where this evaluation will be written; give it another --out")
     places = dict(map(named_path, text))
     if len(places) < len(text):
         raise ValueError("two --text have one name; tell them apart with NAME=PATH")

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 import curate.checksum as checksum
 from curate.cluster import on_ray
-from curate.corpus import Corpus, Split, is_document
+from curate.corpus import Corpus, Split, is_document, matches, shard_name
 from curate.dedup.decide import Decided, Each, decide
 from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
 from curate.dedup.guard import Limits
@@ -153,7 +153,8 @@ def _job(corpus: Corpus, out: str, settings: MinHash, key: str | None, by_url: b
     target = fsspec.core.url_to_fs(out)[1].rstrip("/")
     if own == target:
         raise ValueError(f"the output folder {out} is the input; choose another one")
-    if target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/")):
+    inside = target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/"))
+    if inside or matches(corpus.path, (f"{out}/{shard_name(file, corpus.root)}.parquet" for file in corpus.files)):
         raise ValueError(f"the output folder {out} is inside of the input and would become part of it; choose another")
     wanted = [TEXT, ID, *([] if key in (None, SCORE) else [key]), *([URL] if by_url else [])]
     missing = [name for name in wanted if name not in names]

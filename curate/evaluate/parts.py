@@ -32,7 +32,7 @@ from curate.evaluate.pieces import (
     Writing,
     in_pieces,
 )
-from curate.evaluate.results import Results, row
+from curate.evaluate.results import Results, digest, row
 from curate.evaluate.tasks import Answer
 
 MACRO = ("acc", "acc_norm")  # also as the plain mean over subjects, as lighteval averages MMLU
@@ -100,7 +100,7 @@ def _scores(
     }
     everything = [item for some in groups.values() for item in some]
     estimates = measures(pa.concat_tables(whole.values())) | macro
-    results = {name: row(len(everything), estimates, chance=chance(everything))}
+    results = {name: row(len(everything), estimates, chance=chance(everything), asked=digest(everything))}
     if len(parts) > 1:
         results |= {f"{name}/{group}": row(len(groups[group]), estimate) for group, estimate in parts.items()}
     return Finished(results, items=list(whole.values()))
@@ -117,10 +117,12 @@ def answers(task: Answer, asked: Sequence[Written], prompts: Sequence[str]) -> P
     if not prompts:
         raise ValueError(f"no questions to answer in {task.name}; is its file empty, or the limit 0?")
     pieces = [Writing(task.name, first, some, task.decoding) for first, some in in_pieces(prompts, NUM_PROMPTS)]
-    return Part(task.name, pieces, partial(_judged, task, asked))
+    return Part(task.name, pieces, partial(_judged, task, asked, prompts))
 
 
-def _judged(task: Answer, asked: Sequence[Written], found: Sequence[list[list[str]]]) -> Finished:
+def _judged(
+    task: Answer, asked: Sequence[Written], prompts: Sequence[str], found: Sequence[list[list[str]]]
+) -> Finished:
     texts = [samples[0] for piece in found for samples in piece]
     judged = [task.judge(text, one) for text, one in zip(texts, asked, strict=True)]
     estimates = {measure: mean(float(verdict[measure]) for verdict in judged) for measure in judged[0]}
@@ -129,7 +131,7 @@ def _judged(task: Answer, asked: Sequence[Written], found: Sequence[list[list[st
         for number, (text, verdict) in enumerate(zip(texts, judged, strict=True))
         for measure, right in verdict.items()
     ]
-    return Finished({task.name: row(len(asked), estimates)}, answers=rows)
+    return Finished({task.name: row(len(asked), estimates, asked=digest(prompts))}, answers=rows)
 
 
 def programs(name: str, problems: Sequence[code_tasks.Problem], samples: int) -> Part:

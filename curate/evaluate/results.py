@@ -1,7 +1,7 @@
 """What an evaluation leaves: every choice and every answer as Parquet, the measures as JSON and as a table.
 
     OUT/results.json   {"model": {"path": "runs/edu/hf", "step": 2000, "digest": "9c1f...", ...},
-                        "arc_easy": {"num_items": 2376, "chance": 0.25, "acc": {"value": 0.53, "stderr": 0.01}, ...}}
+                        "arc_easy": {"num_items": 2376, "chance": 0.25, "asked": "51d0...", "acc": {...}, ...}}
     OUT/results.md     the same as a Markdown table
     OUT/items.parquet  one row a choice: likelihood, tokens, bytes, characters (curate.evaluate.items.ITEMS)
     OUT/answers.parquet  one row a written answer: text, right or not, and why not
@@ -12,6 +12,8 @@
 much less than the scores: the paired standard error is what tells two models apart.
 """
 
+import hashlib
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -94,6 +97,14 @@ def row(num_items: int, estimates: Mapping[str, Estimate], **more: Any) -> dict[
     return {"num_items": num_items, **more, **{name: asdict(estimate) for name, estimate in estimates.items()}}
 
 
+def digest(asked: Iterable[Any]) -> str:
+    """Return 16 hexadecimal digits of what a model is asked: examples and wording, in order."""
+    found = hashlib.blake2b(digest_size=8)
+    for one in asked:
+        found.update(orjson.dumps(one) + b"\n")
+    return found.hexdigest()
+
+
 def format_results(results: Results, *, markdown: bool = False) -> str:
     """Return the results as a table, one measure a line; subjects of a task stay in results.json."""
     lines = [("task", "measure", "value", "+-", "chance", "items")]
@@ -116,17 +127,22 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> li
 
     Raises:
         FileNotFoundError: a folder has no items or answers.
-        ValueError: they share no task, or a task has other items.
+        ValueError: they share no task, or a task has other items or was asked in other words.
     """
     one, two = _values(first), _values(second)
     shared = [key for key in one if key in two]
     if not shared:
         raise ValueError(f"{first} and {second} have no task in common")
-    found = []
+    found, asked = [], [_asked(first), _asked(second)]
     for task, measure in shared:
         (items, a), (others, b) = one[task, measure], two[task, measure]
         if items != others:
             raise ValueError(f"{task} has other items in {first} than in {second}; evaluate both with the same --limit")
+        if len({folder[task] for folder in asked if task in folder}) > 1:
+            raise ValueError(
+                f"{task} was asked in other words in {first} than in {second}, with other examples or from another "
+                "file; evaluate both with the same --suite, --shots and --data"
+            )
         found.append(Difference(task, measure, float(a.mean()), float(b.mean()), mean(b - a), len(a)))
     return found
 
@@ -139,6 +155,13 @@ def compared_files(folder: str | os.PathLike[str]) -> list[Path]:
             f"{folder} holds neither {ITEM_FILE} nor {ANSWER_FILE}; is it a folder of `curate evaluate`?"
         )
     return files
+
+
+def _asked(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the digest of what each task asked, of those that have one on record."""
+    path = Path(folder, JSON)
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {task: about["asked"] for task, about in told.items() if isinstance(about, dict) and "asked" in about}
 
 
 def _values(folder: str | os.PathLike[str]) -> dict[tuple[str, str], tuple[list[Any], npt.NDArray[np.float64]]]:

@@ -67,6 +67,8 @@ class Chain:
     def of(cls, run: str) -> "Chain":
         """Find the chain below a folder; a folder of Parquet that no run made is a chain of one.
 
+        So is a corpus of files put together; where one ends a run, the chain ends before it, with the files.
+
         Raises:
             ValueError: the corpora are not one chain.
         """
@@ -80,6 +82,12 @@ class Chain:
         if len(families) > 1:
             raise ValueError(f"{run} holds several lines of corpora ({', '.join(sorted(families))}); give one of them")
         recipes = {name: recipe(path) for name, path in paths.items()}
+        while (last := recipes[name := next(reversed(recipes))]) is not None and last.joins:
+            if len(recipes) == 1:
+                return cls((Link(name, paths[name], None, 0),))
+            del recipes[name], paths[name]
+        if joined := [paths[name] for name, made in recipes.items() if made and made.joins]:
+            raise ValueError(f"{joined[0]} is of files put together, so what follows is another chain; give one corpus")
         offsets = itertools.accumulate((len(made.steps) - 1 for made in recipes.values() if made), initial=0)
         links = tuple(Link(name, paths[name], recipes[name], at) for name, at in zip(paths, offsets, strict=False))
         for before, after in itertools.pairwise(links):

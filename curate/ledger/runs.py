@@ -21,6 +21,8 @@ from curate.parquet import read_receipt
 from curate.stage import Rule
 from curate.tally import Tally
 
+JOINS = "concatenate"  # the stage that makes documents of several files, and drops none
+
 
 @dataclass(frozen=True)
 class Line:
@@ -45,6 +47,11 @@ class Recipe:
     def tally(self) -> Tally:
         """The sum over all shards."""
         return tally(self.path)
+
+    @property
+    def joins(self) -> bool:
+        """Whether its documents are files put together: they are not those that came in."""
+        return any(joins(step) for step in self.steps)
 
     def step_of(self, dropped_by: Sequence[str], *, by_language: bool = False) -> int | None:
         """Return the step at which a row with these marks left; None if that cannot be told.
@@ -150,6 +157,11 @@ def funnel(run: str) -> list[Line]:
             if before is None or (rows, size) != (before.documents, before.text_bytes):
                 lines.append(Line(name, step, rows, size))
     return lines
+
+
+def joins(stage: str) -> bool:
+    """Tell by its name the stage that puts files together."""
+    return stage.startswith(f"{JOINS}(")
 
 
 def only_measures(stage: str) -> bool:

@@ -6,8 +6,9 @@ A run that is done is not spoilt by a plan or a log that cannot be read: that is
 """
 
 import os
+import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curate.amounts import count, duration, size
@@ -39,10 +40,18 @@ class Held:
         return self.name, about(self.planned, self.unit), str(self.unit(self.real)), f"{self.error:+.1%}", inside
 
 
-def tell(out: str) -> str:
-    """Return the plan's own error as a table, or why there is none."""
+def tell(out: str, is_planned: Callable[[Sequence[str]], bool] | None = None) -> str:
+    """Return the plan's own error as a table, or why there is none.
+
+    Args:
+        is_planned: whether a command line, as it was planned, is the one that was run.
+    """
     try:
-        plan, steps = read_plan(out), measure(out)
+        plan = read_plan(out)
+        if plan is not None and is_planned is not None and not is_planned(plan.command):
+            planned = shlex.join(plan.command)
+            return f"{out}/{FILE} is of another command or input, and is not held against the run: {planned}"
+        steps = measure(out)
     except (ValueError, KeyError, TypeError, OSError) as error:
         return f"the plan in {out}/{FILE} cannot be held against the run: {error}"
     if plan is None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curate.corpus import BATCH_ROWS, DROPPED, QUARANTINE, Corpus, is_shard
+from curate.ledger.runs import JOINS
 from curate.parquet import open_parquet, read_receipt
 from curate.progress.log import ENDING, LOG, LoggedRun, read_log
 from curate.storage import insist, locate
@@ -187,6 +188,8 @@ def _owner(path: str, units: Mapping[str, Unit]) -> str | None:
 def _count(step: Step, name: str, receipt: Mapping[str, Any]) -> None:
     """Add what the receipt of a shard says."""
     tally, split = receipt.get("tally"), receipt.get("split")
+    if JOINS in receipt.get("recipe", {}):  # shards of all splits together
+        return
     if tally is not None and split is not None:
         unit = step.units.setdefault(name, Unit())
         steps = [(str(stage), int(rows), int(size)) for stage, rows, size in tally["steps"]]

@@ -25,7 +25,7 @@ from curate.plan.predict import predict
 from curate.plan.rehearse import Rehearsed, rehearse
 from curate.plan.result import Plan, StepPlan, Teaching
 from curate.plan.teaching import teaching, texts_of
-from curate.readers import open_source
+from curate.readers import of_languages, open_source
 from curate.readers.chosen import ENDING, Chosen
 from curate.tokenizer.tokens import DATA_ENDING
 
@@ -56,7 +56,8 @@ def plan(
         RehearsalError: the command fails on the sample.
     """
     prices = dict(prices or {})
-    sources = {path: open_source(path, kind=command.arguments.get("kind")) for path in command.sources}
+    kind, languages = command.arguments.get("kind"), command.arguments.get("languages") or ()
+    sources = {path: of_languages(open_source(path, kind=kind), languages) for path in command.sources}
     limit = command.arguments.get("limit")
     drawn = {path: draw(source, share=share, seed=seed, limit=limit) for path, source in sources.items()}
     if command.verb == "annotate":

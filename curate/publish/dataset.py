@@ -51,7 +51,8 @@ def _what(found: Sequence[Subset]) -> str:
     rows = sum(subset.size.rows for subset in found)
     stored = sum(subset.size.file_bytes for subset in found)
     shards = sum(subset.size.shards for subset in found)
-    kind = "source files" if all(subset.is_code for subset in found) else "documents"
+    files = all(subset.is_code and not any(part.recipe.joins for part in subset.parts) for subset in found)
+    kind = "source files" if files else "documents"
     said = f"{rows:,} {kind} in {shards:,} Parquet {'file' if shards == 1 else 'files'} of {stored / 1e6:,.2f} MB"
     read = [subset.parts[0].tally.rows_in for subset in found if subset.parts]
     text = sum(subset.parts[-1].tally.steps[-1][2] for subset in found if subset.parts)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from curate.amounts import megabytes
 from curate.ledger.markdown import code, table, words
+from curate.ledger.runs import joins
 from curate.publish.subset import Subset
 from curate.report.commands import command
 from curate.report.steps import stage_of
@@ -33,7 +34,7 @@ def _lines(subset: Subset) -> Iterator[tuple[str, ...]]:
     before: int | None = None
     for at, part in enumerate(subset.parts):
         for step, rows, size in part.tally.steps[1 if at else 0 :]:
-            left = "" if before is None or before == rows else f"{before - rows:,}"
+            left = "" if before in (None, rows) or joins(step) else f"{before - rows:,}"
             before = rows
             yield words(stage_of(step)), part.name, f"{rows:,}", left, megabytes(size)
 

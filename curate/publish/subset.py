@@ -93,9 +93,11 @@ class Subset:
         return "path" in names and ("repo_name" in names or "language" in names)
 
     def chain(self) -> Chain:
-        """Return its history as the ledger reads it."""
+        """Return its history as the ledger reads it; of files put together that of the files."""
         links: list[Link] = []
-        for part in self.parts:
+        joined = [at for at, part in enumerate(self.parts, start=1) if part.recipe.joins]
+        after = self.parts[joined[-1] :] if joined else self.parts
+        for part in after or self.parts[: joined[-1] - 1 if joined else None]:
             offset = links[-1].offset + links[-1].num_stages if links else 0
             links.append(Link(part.name, part.path, part.recipe, offset))
         return Chain(tuple(links) or (Link(posixpath.basename(self.path), self.path, None, 0),))
@@ -149,8 +151,9 @@ def _identity(split: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _end(line: Sequence[_Known]) -> _Known:
     """Return the corpus at the end of a line of production: the one that none of the others was made from."""
-    read = {before.part.path for each in line if (before := _before(each, line))}
-    ends = [each for each in line if each.part.path not in read]
+    files = [each for each in line if not each.part.recipe.joins] or line  # documents of them are to be named
+    read = {before.part.path for each in files if (before := _before(each, line))}
+    ends = [each for each in files if each.part.path not in read]
     if len(ends) > 1:
         names = ", ".join(each.part.name for each in ends)
         raise ValueError(f"several corpora end here ({names}); name the one to publish")
@@ -159,6 +162,10 @@ def _end(line: Sequence[_Known]) -> _Known:
 
 def _before(this: _Known, others: Sequence[_Known]) -> _Known | None:
     """Return the corpus that another one was made from; None if it is not among these."""
+    if this.part.recipe.joins:  # receipts name none of its splits, since it does not depend on them
+        came = this.part.tally.steps[0][1:]
+        files = [each for each in others if not each.part.recipe.joins]
+        return next((each for each in reversed(files) if each.part.tally.steps[-1][1:] == came), None)
     for other in others:
         if other.part.path != this.part.path and this.made_from <= set(other.splits):
             return other
@@ -173,8 +180,10 @@ def _subset(name: str, last: _Known, others: Sequence[_Known]) -> Subset:
     _same_recipe(last)
     limits = [found["split"].get("limit") for each in line for found in each.receipts.values() if "split" in found]
     asked = [limit for limit in limits if limit is not None]
-    lacks = [split[0] for split in line[-2].splits if split not in last.made_from] if len(line) > 1 else []
-    limited = any(found["split"].get("limit") is not None for found in last.receipts.values())
+    files = [each for each in line if each is not last or not last.part.recipe.joins]  # each of these reads splits
+    lacks = [split[0] for split in files[-2].splits if split not in files[-1].made_from] if len(files) > 1 else []
+    read = files[-1].receipts if files else {}
+    limited = any(found["split"].get("limit") is not None for found in read.values())
     missing = () if limited else tuple(lacks)
     return Subset(name, last.part.path, tuple(each.part for each in line), missing, min(asked, default=None))
 
@@ -187,11 +196,19 @@ def _siblings(last: _Known) -> list[_Known]:
     found = []
     for folder in sorted((entry["name"].rstrip("/") for entry in fs.ls(parent, detail=True)), key=in_order):
         files = [f"{folder}/{name}.parquet" for name in dict.fromkeys((shard, RANGE.sub("", shard)))]
-        if posixpath.basename(folder) != own and any(map(fs.exists, files)):
-            there = plain(fs.unstrip_protocol(folder))
-            if recipe(there) is not None:
-                found.append(_known(posixpath.basename(folder), there))
+        there = plain(fs.unstrip_protocol(folder))
+        alike = _is_corpus(there) if last.part.recipe.joins else any(map(fs.exists, files))
+        if posixpath.basename(folder) != own and alike and recipe(there) is not None:
+            found.append(_known(posixpath.basename(folder), there))
     return found
+
+
+def _is_corpus(folder: str) -> bool:
+    """Tell whether a run wrote shards into this very folder, not only into some below it."""
+    try:
+        return list(corpora(folder).values()) == [folder]
+    except FileNotFoundError:
+        return False
 
 
 def _whole(path: str) -> str:

@@ -10,20 +10,24 @@ Rules of one's own become the file that `curate filter --rules` takes. What no c
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 
+import orjson
 import pyarrow as pa
 
 from curate.classify.chunks import POOLS, Chunked
 from curate.classify.score import at_score, at_threshold, available, cascade_stages, find, score_stages
+from curate.concatenate import Joining
 from curate.corpus import Corpus
 from curate.decontaminate.benchmarks import Benchmarks
+from curate.decontaminate.decontaminate import FOLDER as BENCHMARKS
 from curate.decontaminate.decontaminate import METHODS, open_methods
 from curate.decontaminate.decontaminate import stages as decontaminate_stages
 from curate.dedup import SETTINGS
 from curate.dedup.guard import SOURCE_COLUMNS, Limits, source_breaches, sources
+from curate.ledger.runs import JOINS, joins
 from curate.readers.html import Extract
 from curate.readers.software_heritage import FetchContents
 from curate.report.view import Part, View
@@ -32,6 +36,7 @@ from curate.signals.rules import NAMES, signals_for, stages, url_stages
 from curate.signals.secrets import ReplaceSecrets
 from curate.signals.urls import Urls
 from curate.stage import Keep, Measure, Rule, Stage, stage_name
+from curate.storage import info, open_binary
 
 CHAIN = "curate.signals.rules:FINEWEB_CHAIN"
 SETS = (*NAMES, CHAIN)
@@ -47,8 +52,8 @@ def command(part: Part, view: View) -> str | None:
     if any(receipt["recipe"].get("index") for receipt in receipts):
         return None  # earlier dumps decided too
     out = place(part, view)
-    told = _dedup(names, part, receipts) or _decontaminate(names) or _score(names, part) or _extract(names)
-    told = told or _filter(names)
+    told = _dedup(names, part, receipts) or _decontaminate(names, part) or _score(names, part) or _extract(names)
+    told = told or _filter(names) or _concatenate(names, receipts)
     file, told = ("", told) if told else _own_rules(names, part, out)
     if told is None:
         return None
@@ -70,7 +75,8 @@ def _how(verb: str, part: Part, receipts: Sequence[dict]) -> str:  # type: ignor
     limits = [receipt["split"].get("limit") for receipt in receipts]
     if limits and None not in limits and verb != "dedup":
         said += f" --limit {sum(limits)}"
-    return said + (" --allow-empty" if not part.tally.rows_out and verb not in ("dedup", "extract") else "")
+    allowing = verb not in ("dedup", "extract", "concatenate")
+    return said + (" --allow-empty" if not part.tally.rows_out and allowing else "")
 
 
 def _named(made: Iterable[Stage]) -> list[str]:
@@ -117,7 +123,7 @@ def _sources(batch: pa.RecordBatch) -> pa.Table:
     return pa.table({"source": sources(batch)})
 
 
-def _decontaminate(names: list[str]) -> Told | None:
+def _decontaminate(names: list[str], part: Part) -> Told | None:
     found = re.search(r"Benchmarks\((\w+), (\d+) files\)", names[0]) if names else None
     if found is None or not names[0].startswith("Decontaminate("):
         return None
@@ -133,7 +139,17 @@ def _decontaminate(names: list[str]) -> Told | None:
     bounds = {} if usual == names[:1] else {name: value for name, value in asked.items() if value is not None}
     said = "" if len(methods) == len(METHODS) else "".join(f" --method {method}" for method in methods)
     said += "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in bounds.items())
-    return "decontaminate", f" --against BENCHMARKS{said}{' --passages' * passages}{' --cut span' * span}"
+    only = _only(f"{part.path}/{BENCHMARKS}/{found[1]}.jsonl")
+    return "decontaminate", f" --against BENCHMARKS{only}{said}{' --passages' * passages}{' --cut span' * span}"
+
+
+def _only(file: str) -> str:
+    """Return the option that names what was looked for, where it lies beside the corpus: BENCHMARKS may hold more."""
+    if info(file) is None:
+        return ""
+    with open_binary(file) as lines:
+        names = dict.fromkeys(orjson.loads(line)["benchmark"] for line in lines)
+    return f" --only {quote(','.join(names))}" if not any("," in name for name in names) else ""
 
 
 def _number(text: str, name: str) -> float | int | None:
@@ -190,6 +206,14 @@ def _cut(names: list[str], part: Part) -> tuple[str, tuple[Stage, ...]] | None:
     if float(least).is_integer():
         choices[f" --threshold {int(least)}"] = Keep((at_threshold(int(least)),))
     return next(((said, (keep,)) for said, keep in choices.items() if names == _named((keep,))), None)
+
+
+def _concatenate(names: list[str], receipts: Sequence[dict]) -> Told | None:  # type: ignore[type-arg]
+    if not names or not joins(names[-1]):
+        return None
+    usual, asked = asdict(Joining()), receipts[0]["recipe"][JOINS]
+    said = [f" --{name.replace('_', '-')} {value}" for name, value in asked.items() if value != usual.get(name)]
+    return "concatenate", "".join(said)
 
 
 def _filter(names: list[str]) -> Told | None:

@@ -35,7 +35,8 @@ class Mix:
 
 def gather(line: Sequence[Part]) -> list[Mix]:
     """Count the columns that say what a document is; those with one value for all say nothing."""
-    first, last = line[0], line[-1]
+    files = [part for part in line if not part.recipe.joins] or line  # documents made of them are no share of them
+    first, last = files[0], files[-1]
     found = []
     for column in KINDS:
         came, kept = _counts(first, column, *EVERY), _counts(last, column, "kept")

@@ -7,7 +7,7 @@ of one's own) is told as what it is, on a line that a shell takes for a comment.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -19,15 +19,30 @@ from curate.train.log import LOG
 
 def commands(folder: Path | None) -> list[tuple[str, str]]:
     """Return (run, command) of every training below a folder, annealings after what they go on from."""
-    found = list(_commands(folder)) if folder is not None else []
-    return sorted(found, key=lambda one: one[1].startswith("curate anneal"))
+    runs = dict(_runs(folder)) if folder is not None else {}
+    return [(out.name, command(runs[out], f"{out}")) for out in sorted(runs, key=lambda out: _generation(out, runs))]
 
 
-def _commands(folder: Path) -> Iterable[tuple[str, str]]:
+def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for log in sorted(folder.rglob(LOG)):
         run = read_json(log.with_name("run.json"))
         if run.get("plan") is not None and run.get("data"):
-            yield log.parent.name, command(run, f"{log.parent}")
+            yield log.parent, run
+
+
+def _generation(out: Path, runs: Mapping[Path, Mapping[str, Any]]) -> int:
+    """Return how many trainings stand before one, as far as they are here; what is annealed has one at least."""
+    line: list[Path] = []
+    here: Path | None = out
+    while here is not None and here not in line:
+        line.append(here)
+        told = runs[here].get("annealed_from")
+        if not told:
+            return len(line) - 1
+        start = Path(told["path"]).absolute()
+        found = [one for one in runs if one != here and start.is_relative_to(one.absolute())]
+        here = max(found, key=lambda one: len(one.parts), default=None)
+    return len(line)
 
 
 def command(run: Mapping[str, Any], out: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from curate import ledger
 from curate.amounts import megabytes
-from curate.ledger.runs import Line
+from curate.ledger.runs import Line, joins
 from curate.report.markup import bar, count, details, heading, note, safe, share, short, table, tiles
 from curate.report.view import View
 
@@ -40,7 +40,8 @@ def overview(steps: Steps) -> str:
     """Return the run in a few large numbers: documents and text in and out of each line of production."""
     facts = []
     for family, lines in steps.lines.items():
-        first, last = lines[0], lines[-1]
+        files = [line for line in lines if not joins(line.step)]  # documents made of them are no share of them
+        first, last = files[0], files[-1]
         name = f"{family} " if family else ""
         facts.append((f"{name}documents in", count(first.documents), f"{first.corpus}"))
         facts.append(
@@ -61,7 +62,7 @@ def section(steps: Steps) -> str:
                 count(line.documents),
                 bar(line.documents / top, (earlier - line.documents) / top),  # where a phone still shows it
                 share(line.documents, top),
-                f"-{count(earlier - line.documents)}" if earlier > line.documents else "",
+                f"-{count(earlier - line.documents)}" if earlier > line.documents and not joins(line.step) else "",
                 megabytes(line.text_bytes),
             )
             for line, earlier in zip(lines, before, strict=False)

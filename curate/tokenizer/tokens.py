@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from curate.corpus import Corpus, shard_name
 from curate.document import ID
 from curate.parquet import read_receipt
+from curate.storage import PATTERN, folder_of_glob
 
 TOKENIZER = "tokenizer"  # folder inside the tokens, so that they can be decoded and a model exported without asking
 DATA_ENDING = re.compile(r"\.(parquet|jsonl?|ndjson)(\.\w+)?$")  # of a corpus in one file
@@ -172,6 +173,8 @@ def subfolders(paths: Sequence[str]) -> dict[str, str]:
         last = Path(path).name
         last = Path(path).resolve().name if last in ("", "..") else last  # `.` has no name of its own
         name = DATA_ENDING.sub("", last)
+        if PATTERN.search(path):  # of a glob what is the same in all names, or else its folder's
+            name = re.sub(r"[*?\[\]]+", "", name).strip("-_.") or Path(folder_of_glob(path)).name or "input"
         numbered = (f"{name}-{number}" for number in count(2))
         names[path] = next(free for free in chain([name], numbered) if free not in names.values())
     return names

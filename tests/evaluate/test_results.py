@@ -5,8 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.evaluate.estimate import Estimate
-from curate.evaluate.items import ITEMS
-from curate.evaluate.results import ANSWERS, Difference, compare, format_comparison, format_results, write
+from curate.evaluate.items import ITEMS, Item
+from curate.evaluate.results import (
+    ANSWERS,
+    Difference,
+    compare,
+    digest,
+    format_comparison,
+    format_results,
+    row,
+    write,
+)
 
 
 def item_rows(right, task="arc"):
@@ -80,6 +89,18 @@ def test_only_the_same_items_are_compared(tmp_path):
         compare(tmp_path / "a", tmp_path / "c")
     with pytest.raises(FileNotFoundError, match=r"neither items\.parquet nor"):
         compare(tmp_path / "a", tmp_path)
+
+
+def test_the_same_items_asked_in_other_words_are_not_compared(tmp_path):
+    items = [Item((("Q: 1 + 1? A:", " 2"), ("Q: 1 + 1? A:", " 3")))]
+    shown = [Item(tuple((f"Q: 0 + 1? A: 1\n\n{before}", after) for before, after in item.pairs)) for item in items]
+    for name, asked in (("a", items), ("b", items), ("shown", shown)):
+        write(tmp_path / name, {"arc": row(1, {}, asked=digest(asked))}, [item_rows([True])], [])
+    write(tmp_path / "early", {"arc": row(1, {})}, [item_rows([True])], [])  # by a version that did not say
+    for other in ("b", "early"):
+        assert all(one.difference.value == 0 for one in compare(tmp_path / "a", tmp_path / other))
+    with pytest.raises(ValueError, match=r"arc was asked in other words in .*; evaluate both with the same --suite"):
+        compare(tmp_path / "a", tmp_path / "shown")
 
 
 def test_tables_show_tasks_and_leave_subjects_to_the_file():

@@ -236,3 +236,10 @@ def test_what_a_model_cannot_write_is_told_before_anything_is_measured(model_dir
 def test_a_folder_that_nothing_can_be_compared_with_is_told_before_anything_is_measured(tmp_path):
     with pytest.raises(FileNotFoundError, match="is it a folder of `curate evaluate`"):
         prove.evaluate("a-model", against=str(tmp_path))
+
+
+def test_an_evaluation_is_not_written_over_the_one_it_is_to_be_held_against(tmp_path):
+    (tmp_path / "items.parquet").touch()
+    for out in (str(tmp_path / "x" / ".."), None):
+        with pytest.raises(ValueError, match=r"is where this evaluation will be written; give it another --out"):
+            prove.evaluate(str(tmp_path), against=str(tmp_path), out=out)

@@ -7,8 +7,9 @@ import pyarrow.compute as pc
 import pytest
 
 from curate.corpus import Corpus
-from curate.readers import open_source
-from pipelines.stack_edu import LANGUAGES, of_languages
+from curate.readers import of_languages, open_source
+from curate.readers.chosen import write_chosen
+from pipelines.stack_edu import LANGUAGES
 from tests.here import python
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +176,9 @@ def test_languages_that_are_no_programs_are_read_when_asked_for(tmp_path: Path) 
     asked = of_languages(source, ("Python", "html"))
     rows = [row for split in asked.splits() for batch in asked.read(split) for row in batch.to_pylist()]
     assert {row["path"]: row["language"] for row in rows} == {"a.py": "Python", "page.html": "HTML"}
+    write_chosen(str(tmp_path / "s.chosen.json"), str(tmp_path), "code", asked.splits())
+    sample = of_languages(open_source(tmp_path / "s.chosen.json"), ("html",))
+    assert [batch.num_rows for split in sample.splits() for batch in sample.read(split)] == [2]
 
 
 @pytest.mark.parametrize(

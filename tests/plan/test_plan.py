@@ -1,6 +1,7 @@
 """A plan from a rehearsal, as a person gives it; and after the run, its own error."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from cyclopts import App
 
 from curate.amounts import size
-from curate.cli import app
+from curate.cli import app, is_planned_so
 from curate.corpus import Corpus, write_corpus
 from curate.plan import rehearse
 from curate.plan.command import parse
@@ -110,6 +112,33 @@ def test_after_the_run_the_plan_tells_its_own_error(planned: Path) -> None:
     (line,) = [line for line in told.splitlines() if line.startswith("filter: documents out")]
     assert line.split()[-3:] == ["400", "+0.0%", "inside"]
     assert "wall time" in told
+
+
+def test_a_plan_of_another_command_or_input_is_not_held_against_the_run(planned: Path) -> None:
+    found = read_plan(str(planned))
+    assert found is not None
+    _, source, *rest = found.command
+    assert is_planned_so(app, found.command, ["filter", f"{source}/", "--out=x", *rest[2:], "--workers", "3"])
+    for other in (
+        ["filter", f"{source}/00", *rest],
+        ["filter", source, *rest, "--keep-text"],
+        ["filter", source, *rest, "--limit", "20"],
+        ["score", source, *rest[:2]],
+    ):
+        assert not is_planned_so(app, found.command, other)
+    assert not is_planned_so(app, ["filter", source, "-o", "x", "--no-such-option"], ["filter", source, "-o", "x"])
+    assert not is_planned_so(app, ["pipelines/small.py", "--source", source], ["filter", source, *rest])
+    pipeline = App()
+    pipeline.default(small)
+    words = ["pipelines/small.py", "--source", "a", "--output", "b"]
+    assert is_planned_so(pipeline, words, ["--source=a", "--output=c"])
+    assert not is_planned_so(pipeline, words, ["a", "b", "5"])
+    told = tell(str(planned), lambda words: list(words) != list(found.command))
+    assert told.endswith(f"is not held against the run: {shlex.join(found.command)}")
+
+
+def small(source: str, output: str, num_labels: int = 50) -> None:
+    """Stand for a pipeline's one function."""
 
 
 def test_the_bytes_on_disk_are_near(planned: Path) -> None:

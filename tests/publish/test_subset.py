@@ -3,12 +3,18 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from curate.concatenate import concatenate
 from curate.corpus import Corpus, write_corpus
-from curate.publish.refuse import warnings
+from curate.ledger.card import card
+from curate.publish.dataset import build_card
+from curate.publish.refuse import refusals, warnings
+from curate.publish.settings import Settings
 from curate.publish.subset import subsets
 from curate.run import run
+from curate.signals.secrets import CODE_PRIVACY
 from curate.stage import Keep, Rule
 
 
@@ -66,3 +72,31 @@ def test_folders_of_the_machine_in_receipts_are_warned_of(edu: Path, tmp_path: P
     assert any(
         "name folders of the machine it was made on: /home/ada/rules.py" in said for said in warnings([found], [], [])
     )
+
+
+def test_documents_of_files_put_together_have_the_history_of_the_files(tmp_path: Path) -> None:
+    """Secrets and addresses were replaced in the files; the run itself is still its files, and its card theirs."""
+    columns: dict[str, list[object]] = {name: [f"{n}" for n in range(9)] for name in ("id", "path")}
+    columns |= {"text": [f"# by a{n}@b.org\nx = {n}\n" for n in range(9)], "language": ["Python"] * 9}
+    columns |= {"repo_name": ["r/a", "r/b", "r/c"] * 3, "stars": list(range(9))}
+    source = write_corpus(tmp_path / "in", pa.table(columns).to_batches(max_chunksize=2), shard_rows=2)
+    place = f"{tmp_path}/code"
+    run((Keep((Rule("stars", at_least=1),)),), source, f"{place}/1-clean", keep_text=True)
+    run(CODE_PRIVACY, Corpus(f"{place}/1-clean"), f"{place}/2-corpus")
+    before = str(card(place))
+    concatenate(Corpus(f"{place}/2-corpus"), f"{place}/3-repositories")
+    (found,) = subsets(f"{place}/3-repositories")
+    assert [part.name for part in found.parts] == ["1-clean", "2-corpus", "3-repositories"]
+    assert (found.missing, found.size.rows, refusals([found])) == ((), 3, [])
+    assert subsets(place)[0].path == f"{place}/2-corpus"
+    assert str(card(place)) == before
+    told = build_card(f"{place}/3-repositories", Settings())
+    assert "3 documents in 1 Parquet file" in told
+    assert "curate concatenate 2-corpus -o 3-repositories\n" in told
+    assert "| concatenate: repo, max\\_chars=65536, named=1.0, seed=0 | 3-repositories | 3 |  | 0.00 |" in told
+    shutil.copytree(f"{place}/3-repositories", tmp_path / "alone/x")
+    (alone,) = subsets(f"{tmp_path}/alone/x")
+    assert [refusal.allow for refusal in refusals([alone])] == ["addresses", "secrets"]
+    assert "0 documents" not in build_card(alone.path, Settings())
+    (tmp_path / "code/2-corpus/00001.parquet").unlink()
+    assert subsets(place)[0].missing == ("00001",)

@@ -1,6 +1,7 @@
 """The commands of a report, pasted into a shell, make the same bytes; what no command runs has none."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ import pytest
 from curate.classify.chunks import Chunked
 from curate.classify.score import at_score, at_threshold, cascade_stages, score_stages
 from curate.corpus import Corpus, write_corpus
+from curate.decontaminate import decontaminate
 from curate.decontaminate.benchmarks import Benchmarks
 from curate.decontaminate.decontaminate import open_methods
 from curate.decontaminate.decontaminate import stages as decontaminate_stages
@@ -205,3 +207,34 @@ def test_an_annealing_that_went_on_with_the_stable_phase_is_told_as_one() -> Non
         told = retrain.command(run, "runs/m")
         assert told.startswith("curate anneal runs/stable tokens/web:1 -o runs/m")
         assert told.endswith(f"--shape {shape}")
+
+
+def test_trainings_stand_in_the_order_in_which_each_goes_on_from_another(tmp_path: Path) -> None:
+    """b is annealed from c, and a from b; c is a pretraining, and d an annealing of a model that is not here."""
+    optimizer = {"lr": 0.003, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.01, "clip": 1.0}
+    schedule = asdict(WSD(0, 4))
+    plan = {"steps": 4, "seq_len": 16, "batch_windows": 2, "seed": 7, "optimizer": optimizer, "schedule": schedule}
+    data = [{"until": None, "data": [{"path": "tokens/web", "weight": 1.0}]}]
+    for name, start in (("a", f"{tmp_path}/b/checkpoint"), ("b", f"{tmp_path}/c"), ("c", ""), ("d", "elsewhere/x")):
+        told = {"plan": plan, "data": data, "model": {}} | ({"annealed_from": {"path": start}} if start else {})
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(told))
+        (tmp_path / name / "log.jsonl").touch()
+    assert [name for name, _ in retrain.commands(tmp_path)] == ["c", "b", "d", "a"]
+
+
+def test_benchmarks_that_were_looked_for_are_named_since_their_folder_may_hold_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("eval").mkdir()
+    for name in ("gsm8k", "arc"):
+        Path(f"eval/{name}.jsonl").write_text(json.dumps({"question": f"How many {name}s fit?", "answer": "12"}) + "\n")
+    source = write_corpus("in", pa.table({"text": ["Leaves are green."], "id": ["a"]}).to_batches())
+    decontaminate(source, "run/1-clean", "eval", only=["gsm"])
+    view, before = View.of("run"), shards(Path("run"))
+    told = command(view.parts[0], view)
+    assert told == "curate decontaminate INPUT -o run/1-clean --against BENCHMARKS --only gsm8k"
+    shutil.move("run", "before")
+    paste(told.replace("INPUT", "in").replace("BENCHMARKS", "eval"), tmp_path)
+    assert shards(Path("run")) == before
