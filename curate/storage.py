@@ -14,11 +14,15 @@ AWS_ENDPOINT_URL and AWS_PROFILE; so are AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, th
 import io
 import logging
 import os
+import posixpath
+import re
 import time
 from collections.abc import Callable
-from typing import IO, Any, TypeVar
+from functools import cache
+from typing import IO, Any, NamedTuple, TypeVar
 
 import fsspec
+from fsspec.utils import glob_translate
 
 T = TypeVar("T")
 
@@ -26,6 +30,7 @@ ATTEMPTS = 5  # of one request, each of which the store's client has tried sever
 PATIENCE_S = 120  # no further attempt after this long: a store that only times out is down
 WAIT_S = 0.25  # before the second attempt, doubled each time
 BLOCK_BYTES = 8 * 2**20  # of a file read from its start to its end
+PATTERN = re.compile(r"[*?\[]")
 PERMANENT = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, MemoryError)
 
 log = logging.getLogger(__name__)
@@ -62,6 +67,80 @@ def find(path: str) -> list[str]:
     """Return the names of all files at or below a path, sorted; none if nothing is there."""
     fs, name = locate(path)
     return sorted(insist(path, "listed", lambda: fs.find(name)))
+
+
+class Listing(NamedTuple):
+    """Files that a path means."""
+
+    root: str  # the folder that their names are below; of a single file, the file
+    sizes: dict[str, int]  # bytes by name
+
+
+def listed(path: str) -> Listing | None:
+    """Return the files that a path means, None if it means nothing: a file, all below a folder, or what a glob matches.
+
+    A link to a file is that file. A link to a folder is not followed, or `latest -> 2024-01` would be read twice; one
+    that leads out of the folder is told.
+    """
+    fs, name = locate(path)
+    known = info(path)
+    if known is not None and known["type"] == "file":
+        return Listing(name, {name: known["size"] or 0})
+    if known is None and not PATTERN.search(name):
+        return None
+    if known is not None:
+        root, found = name.rstrip("/"), insist(path, "listed", lambda: fs.find(name, detail=True))
+        links = found
+    else:
+        root, found = folder_of_glob(name), insist(path, "listed", lambda: fs.glob(name, detail=True))
+        links = found if is_remote(fs) else found | _on_the_way(fs, name)
+    folders = {link for link, at in links.items() if at.get("islink") and fs.isdir(link)}
+    _tell_links(root, tuple(sorted(folders)))
+    files = {file: at["size"] or 0 for file, at in found.items() if at["type"] != "directory" and file not in folders}
+    return Listing(root, files)
+
+
+def folder_of_glob(name: str) -> str:
+    """Return the folder that a glob searches: names below it are the input's, those above it the machine's.
+
+    >>> folder_of_glob("/home/me/.cache/crawl/*/a.jsonl")
+    '/home/me/.cache/crawl'
+    """
+    return posixpath.dirname(PATTERN.split(name, maxsplit=1)[0])
+
+
+def folder_of(path: str) -> str:
+    """Return what the names of a path's files are below: the folder that a glob searches, any other path as it is."""
+    fs, name = fsspec.core.url_to_fs(path)
+    if not PATTERN.search(name) or info(path) is not None:
+        return path
+    folder = folder_of_glob(name)
+    return str(fs.unstrip_protocol(folder)) if is_remote(fs) else folder
+
+
+def means(path: str, file: str) -> bool:
+    """Tell whether a file of this name is, or would be, one that a glob matches."""
+    pattern, name = (fsspec.core.url_to_fs(at)[1] for at in (path, file))
+    return re.match(glob_translate(pattern), name) is not None
+
+
+def _on_the_way(fs: fsspec.AbstractFileSystem, name: str) -> dict[str, Any]:
+    """Return what the folders of a glob match, and would be entered if it were no link."""
+    found: dict[str, Any] = {}
+    while PATTERN.search(name := posixpath.dirname(name)):
+        found |= fs.glob(name, detail=True)
+    return found
+
+
+@cache  # a folder is listed several times
+def _tell_links(root: str, links: tuple[str, ...]) -> None:
+    """Tell the first link to a folder elsewhere; what lies below the same root is read there."""
+    own = os.path.realpath(root)
+    targets = {link: os.path.realpath(link) for link in links}
+    away = [link for link, target in targets.items() if target != own and not target.startswith(f"{own}/")]
+    if away:
+        more = f", nor are {len(away) - 1} more" if len(away) > 1 else ""
+        log.warning("%s is a link to a folder and not read%s; to read it, give %s", away[0], more, targets[away[0]])
 
 
 def open_binary(path: str, buffering: int = BLOCK_BYTES) -> IO[bytes]:

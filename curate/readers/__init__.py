@@ -11,13 +11,15 @@ A source lists its splits and reads one split; see `curate.corpus.Source`.
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO, Literal, get_args
 
 import fsspec
 
 from curate.corpus import Source
 from curate.document import QUARANTINED, TEXT
-from curate.storage import find, info, open_binary
+from curate.storage import info, listed, open_binary
 
 Kind = Literal["parquet", "warc", "jsonl", "code", "archive", "hub"]
 HTML = "html"  # the column that `warc` fills and `html.Extract` turns into text
@@ -28,7 +30,7 @@ def open_source(path: str | os.PathLike[str], *, kind: Kind | None = None) -> So
     """Open what is at `path` by what its files are called; a single file with another ending by how it begins.
 
     Args:
-        path: a file, a folder or, but for Parquet and code, a glob; local or any fsspec URL; with kind="hub" a data
+        path: a file, a folder or, but for code, a glob; local or any fsspec URL; with kind="hub" a data
             set's name.
         kind: what to read where a folder holds several kinds.
 
@@ -66,6 +68,24 @@ def needs_notebooks(source: Source) -> bool:
     """Tell whether rows may be notebooks as they lie on a disk and want `Notebooks`; a corpus of ours has had it."""
     names = source.schema.names
     return "path" in names and QUARANTINED in names and HTML not in names
+
+
+def of_languages(source: Source, languages: Sequence[str]) -> Source:
+    """Have folders and archives of code, and samples of them, give the files of languages asked for too, such as HTML.
+
+    Raises:
+        ValueError: no file is in such a language.
+    """
+    from curate.code.languages import asked_name
+    from curate.readers.archive import CodeArchive
+    from curate.readers.chosen import Chosen
+    from curate.readers.code import CodeFolder
+
+    if isinstance(source, Chosen):
+        return replace(source, source=of_languages(source.source, languages))
+    if not isinstance(source, CodeFolder | CodeArchive):
+        return source
+    return replace(source, languages=source.languages.union(map(asked_name, languages)))
 
 
 def _open(path: str, kind: str) -> Source:
@@ -115,19 +135,17 @@ def _open_jsonl(path: str) -> Source:
 
 def _kind_at(path: str) -> str:
     from curate.readers.chosen import ENDING
-    from curate.readers.files import folder_of_glob
 
-    fs, plain = fsspec.core.url_to_fs(path)
+    _, plain = fsspec.core.url_to_fs(path)
     if plain.endswith(ENDING):
         return "chosen"
     known = info(path)
     if known is not None and known["type"] == "file":
         with open_binary(path) as file:
             return kind_of_name(plain) or _kind_of_start(path, file)
-    if known is not None:
-        return _kind_of_folder(path, find(path), plain)
-    if any(mark in plain for mark in "*?["):
-        return _kind_of_folder(path, fs.glob(plain), folder_of_glob(plain))
+    found = listed(path)
+    if found is not None and (found.sizes or known is not None):
+        return _kind_of_folder(path, list(found.sizes), found.root)
     hint = f"; a data set of the Hugging Face hub is hf://datasets/{path}" if HUB_NAME.fullmatch(path) else ""
     raise FileNotFoundError(f"{path} does not exist; check the path{hint}")
 

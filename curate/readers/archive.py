@@ -90,6 +90,7 @@ class CodeArchive:
     def _layout(self, file: InputFile, paths: list[str]) -> tuple[str, Repositories]:
         """Return (the folder at the top that names no repository, or "", and how to tell them apart)."""
         limits = Repositories("", 1, self.max_bytes, self.max_notebook_bytes, self.languages)
+        paths = [path for path in paths if not _is_of_finder(path)]
         tops = {path.split("/", 1)[0] for path in paths}
         beside = {path for path in paths if "/" not in path}
         if len(tops) != 1 or beside:
@@ -138,6 +139,12 @@ class _Contents:
         """Return the licence texts of one folder, in the order of their names as in a folder on disk."""
         within = f"{self.top}{folder}".rstrip("/")
         return [text for path, text in sorted(self.licenses.items()) if posixpath.dirname(path) == within]
+
+
+def _is_of_finder(path: str) -> bool:
+    """Tell what macOS puts beside everything that it packs: it is of no repository."""
+    name = posixpath.basename(path)
+    return path.startswith("__MACOSX/") or name.startswith("._") or name == ".DS_Store"
 
 
 def _bare(repositories: Repositories, path: str) -> dict[str, Any]:

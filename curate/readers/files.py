@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from curate.corpus import BATCH_BYTES, BATCH_ROWS, is_document
 from curate.document import Batch
-from curate.storage import info, insist, is_remote
+from curate.storage import is_remote, listed
 
 UNSAFE = re.compile(r"[^\w./=+-]")  # characters that some file system, URL or shell takes for something else
 
@@ -42,10 +42,13 @@ def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
     """
     fs, plain = fsspec.core.url_to_fs(path)
     remote = is_remote(fs)
-    root, sizes = _found(fs, plain, path)
-    if sizes is None:
+    found = listed(path)
+    if found is None:
         raise FileNotFoundError(f"{path} does not exist; check the path, or make it with the step before")
-    if set(sizes) != {plain}:
+    root, sizes = found
+    if root == plain and set(sizes) == {plain}:  # a single file
+        root = posixpath.dirname(plain)
+    else:
         sizes = {name: size for name, size in sizes.items() if name.endswith(endings) and is_input(name, root)}
     if not sizes:
         raise FileNotFoundError(f"{path} holds no file that ends in {' or '.join(endings)}; is it the right folder?")
@@ -56,29 +59,6 @@ def listing(path: str, endings: tuple[str, ...]) -> list[InputFile]:
         shown = url if remote else below
         files.append(InputFile(url, safe_name(below, endings), shown, posixpath.basename(root), sizes[name]))
     return files
-
-
-def _found(fs: fsspec.AbstractFileSystem, plain: str, path: str) -> tuple[str, dict[str, int] | None]:
-    """Return (the source's folder, size by file name); None where nothing is."""
-    known = info(path)
-    if known is not None and known["type"] == "file":
-        return posixpath.dirname(plain), {plain: known["size"]}
-    if known is not None:
-        found = insist(path, "listed", lambda: fs.find(plain, detail=True))
-        return plain.rstrip("/"), {name: at["size"] or 0 for name, at in found.items()}
-    if any(mark in plain for mark in "*?["):
-        found = {n: i["size"] or 0 for n, i in fs.glob(plain, detail=True).items() if i["type"] == "file"}
-        return folder_of_glob(plain), found
-    return plain, None
-
-
-def folder_of_glob(plain: str) -> str:
-    """Return the folder that a glob searches: names below it are the input's, those above it the machine's.
-
-    >>> folder_of_glob("/home/me/.cache/crawl/*/a.jsonl")
-    '/home/me/.cache/crawl'
-    """
-    return posixpath.dirname(re.split(r"[*?\[]", plain, maxsplit=1)[0])
 
 
 def is_input(name: str, root: str) -> bool:

@@ -2,6 +2,7 @@
 
     {"text": "...", "id": "a", "url": "http://x", "stars": 3}    ->  text, id, url, ..., metadata '{"stars":3}'
     {"text": "...", "metadata": {"url": "http://x"}}             ->  the same url: datatrove's layout is flattened
+    {"content": "...", "url": "http://x"}                        ->  text, url: other names of the text as in Parquet
 
 So the schema is the same whatever the lines hold. Reads `.jsonl` and `.ndjson`, plain, `.gz` or `.zst`, `.json.gz` and
 `.json.zst`, local or any fsspec URL. A plain file is cut into byte ranges, so that one large file feeds many workers; a
@@ -22,6 +23,7 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from curate.code.stack import ALIASES
 from curate.corpus import Split
 from curate.document import ID, QUARANTINED, TEXT, WEB, Batch
 from curate.readers.files import InputFile, batched, listing
@@ -41,7 +43,7 @@ class Jsonl:
 
     Attributes:
         path: a file, a folder, or a glob.
-        text_key: the field that holds the text.
+        text_key: the field that holds the text; `text` may have the other names that `curate.code.stack` knows.
         max_line_bytes: a longer line is quarantined, and never held in memory whole.
     """
 
@@ -92,10 +94,12 @@ class Jsonl:
             fields = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             return fallback | {QUARANTINED: f"not valid JSON: {where}: {error}"}
-        if not isinstance(fields, dict) or not isinstance(fields.get(self.text_key), str):
+        keys = (TEXT, *ALIASES[TEXT]) if self.text_key == TEXT else (self.text_key,)
+        key = next((key for key in keys if isinstance(fields, dict) and fields.get(key) is not None), self.text_key)
+        if not isinstance(fields, dict) or not isinstance(fields.get(key), str):
             has = f"it has {', '.join(fields)}" if isinstance(fields, dict) else "it is no object"
             return fallback | {QUARANTINED: f"no {self.text_key!r} that is a string: {where}: {has}"}
-        return columns(fields, self.text_key, fallback)
+        return columns(fields, key, fallback)
 
 
 def columns(fields: dict[str, Any], text_key: str, fallback: dict[str, str]) -> dict[str, Any]:

@@ -89,9 +89,9 @@ class Parquet:
             return sum(file.metadata.row_group(group).num_rows for group in range(split.start))
 
     def _file_id(self, split: Split) -> str:
-        root = PurePosixPath(fsspec.core.url_to_fs(self.path)[1])
+        root = PurePosixPath(fsspec.core.url_to_fs(self.corpus.root)[1])
         source = root.parent.name if root.suffix == ".parquet" else root.name
-        return f"{source}/{shard_name(split.path, self.corpus.path)}"
+        return f"{source}/{shard_name(split.path, self.corpus.root)}"
 
 
 def _values(kind: pa.DataType) -> pa.DataType:

@@ -6,8 +6,9 @@
 `Fetch` is one function: a name in, bytes out. `SoftwareHeritage` reads `PREFIX/NAME` through fsspec, gzipped or not;
 the archive itself is `s3://softwareheritage/content`, public, with a request each, so many are on their way at a time.
 The bytes are decoded as `src_encoding` says. What a row itself is at fault for (a name that is not there, another
-encoding, a bomb) is quarantined with the reason; a storage that fails is asked again, `attempts` times with growing
-pauses, and if it then fails for a whole batch the run stops there, to be run again: a network is no record's fault.
+encoding, a bomb) is quarantined with the reason, and so is a content that is refused where others are not; a storage
+that fails or throttles is asked again, `attempts` times with growing pauses, and if it then has no answer, be it for
+one content, the split fails, to be run again: a network is no record's fault.
 """
 
 import codecs
@@ -108,7 +109,7 @@ class FetchContents:
 
     fetch: Fetch = SoftwareHeritage()
     workers: int = 32
-    attempts: int = 4
+    attempts: int = 8  # a minute
     pause_s: float = 0.5
 
     def __call__(self, batch: Batch) -> Batch:
@@ -120,8 +121,11 @@ class FetchContents:
         with ThreadPoolExecutor(self.workers) as pool:
             found = list(pool.map(self._content, (names[row] for row in wanted), (encodings[row] for row in wanted)))
         failed = [error for error in found if isinstance(error, OSError)]
-        if failed and len(failed) == len(found):
-            raise OSError(f"no content could be fetched, of {len(found)}; run again when this is mended: {failed[0]}")
+        silent = [error for error in failed if not isinstance(error, PermissionError)]
+        if silent or (failed and len(failed) == len(found)):
+            many = "no content could" if len(failed) == len(found) else f"{len(failed)} contents could not"
+            why = (silent or failed)[0]
+            raise OSError(f"{many} be fetched, of {len(found)}; run again when this is mended: {why}")
         for row, content in zip(wanted, found, strict=True):
             if isinstance(content, str):
                 texts[row] = content
@@ -145,6 +149,8 @@ class FetchContents:
             return ContentError(f"content not found: {name}")
         except ContentError as error:
             return ContentError(f"content unusable: {name}: {error}")
+        except PermissionError as error:
+            return PermissionError(f"content refused: {name}: {error}")
         except OSError as error:
             return OSError(f"content not fetched in {self.attempts} attempts: {name}: {error}")
 

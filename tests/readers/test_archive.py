@@ -317,3 +317,12 @@ def test_real_files_have_the_same_rows_in_a_folder_and_in_its_archives(shared_da
     assert len(expected) == len(files) - len(hidden) > 190
     assert expected == rows(CodeArchive(str(tmp_path / "projects.tar.gz"), depth=2))
     assert expected == rows(CodeArchive(str(tmp_path / "projects.zip"), depth=2))
+
+
+def test_what_macos_puts_into_a_zip_is_of_no_repository(tmp_path: Path) -> None:
+    files = {"work/a/x.py": b"x = 1\n", "work/b/y.py": b"y = 2\n"}
+    mac = {"__MACOSX/._work": b"\0", "__MACOSX/work/a/._x.py": b"\0", "work/.DS_Store": b"\0", "work/._a": b"\0"}
+    plain = rows(CodeArchive(str(zipped(tmp_path / "work.zip", files))))
+    (tmp_path / "mac").mkdir()
+    assert rows(CodeArchive(str(zipped(tmp_path / "mac/work.zip", files | mac)))) == plain
+    assert [row["repo_name"] for row in plain] == ["a", "b"]

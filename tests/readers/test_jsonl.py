@@ -11,6 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.readers import open_source
 from curate.readers.jsonl import SCHEMA, Jsonl, lines
 
 
@@ -143,3 +144,16 @@ def test_real_benchmark_lines_read_whole(shared_data: Path) -> None:
     found = rows(Jsonl(str(shared_data / "eval" / "lambada_openai.jsonl"), split_bytes=10**5, text_key="context"))
     assert len(found) == (shared_data / "eval" / "lambada_openai.jsonl").read_bytes().count(b"\n")
     assert all(row["quarantined"] is None for row in found)
+
+
+def test_the_text_of_a_page_may_be_called_as_in_parquet(tmp_path: Path) -> None:
+    good = b'{"content": "a", "url": "http://x"}\n{"raw_content": "b"}\n{"text": "c", "content": "other"}\n'
+    (tmp_path / "a.jsonl").write_bytes(good + b'{"content": 1}\n')
+    source = open_source(tmp_path)
+    assert isinstance(source, Jsonl)
+    found = rows(source)
+    assert [row["text"] for row in found] == ["a", "b", "c", None]
+    assert found[0]["url"] == "http://x"
+    assert [row["metadata"] for row in found[:3]] == [None, None, '{"content":"other"}']
+    assert found[3]["quarantined"].startswith("no 'text' that is a string")
+    assert read(tmp_path, b'{"content": "a"}\n', text_key="body")[0]["text"] is None

@@ -3,10 +3,13 @@
 import gzip
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curate.corpus import Corpus, Source, write_corpus
+from curate.dedup import dedup
 from curate.readers import needs_extract, open_source
 from curate.readers.archive import CodeArchive
 from curate.readers.code import CodeFolder
@@ -134,3 +137,84 @@ def test_a_damaged_first_file_of_lines_is_named(tmp_path: Path, content: bytes) 
     (tmp_path / "a.jsonl.gz").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.jsonl\.gz cannot be read: .*; fetch the file again"):
         open_source(tmp_path)
+
+
+def linked(folder: Path, names: tuple[str, ...], content: bytes) -> Path:
+    """Make a folder as the Hugging Face cache has them: each file is a link to a blob beside the folder."""
+    folder.mkdir(parents=True)
+    for number, name in enumerate(names):
+        blob = folder.parent / f"{folder.name}-blob-{number}"
+        blob.write_bytes(content)
+        (folder / name).symlink_to(blob)
+    return folder
+
+
+def rows_of(source: Source) -> int:
+    return sum(batch.num_rows for split in source.splits() for batch in source.read(split))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "warc"])
+@pytest.mark.parametrize("pattern", ["", "/*", "/part-?.*"])
+def test_files_that_are_links_are_read_from_a_folder_and_by_a_glob(tmp_path: Path, kind: str, pattern: str) -> None:
+    write_corpus(tmp_path / "made", [DOCS])
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"
+    record = b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(page), page)
+    parquet = (tmp_path / "made/00000.parquet").read_bytes()
+    content = {"jsonl": b'{"text": "t"}\n', "parquet": parquet, "warc": record}[kind]
+    folder = linked(tmp_path / "snapshot", (f"part-0.{kind}", f"part-1.{kind}"), content)
+    source = open_source(f"{folder}{pattern}")
+    assert [(split.name, split.num_bytes > 0) for split in source.splits()] == [("part-0", True), ("part-1", True)]
+    assert rows_of(source) == 2
+
+
+@pytest.mark.parametrize("pattern", ["", "/*/a.jsonl"])
+def test_a_link_to_a_folder_elsewhere_is_told_and_one_within_is_not_read_twice(
+    tmp_path: Path, pattern: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in ("crawl/2024-01", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.jsonl").write_text('{"text": "t"}\n')
+    (tmp_path / "crawl/latest").symlink_to("2024-01")
+    assert [split.name for split in open_source(f"{tmp_path}/crawl{pattern}").splits()] == ["2024-01/a"]
+    assert not caplog.records
+    (tmp_path / "crawl/older").symlink_to(tmp_path / "elsewhere")
+    assert [split.name for split in open_source(f"{tmp_path}/crawl{pattern}").splits()] == ["2024-01/a"]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told == f"{tmp_path}/crawl/older is a link to a folder and not read; to read it, give {tmp_path}/elsewhere"
+
+
+def test_a_glob_of_parquet_is_a_corpus_with_the_names_of_its_folder(tmp_path: Path) -> None:
+    for number in range(3):
+        write_corpus(tmp_path / f"data/train-{number}", [DOCS])
+        (tmp_path / f"data/train-{number}/00000.parquet").rename(tmp_path / f"data/train-{number}.parquet")
+    write_corpus(tmp_path / "data/other", [DOCS])
+    write_corpus(tmp_path / "data/_scratch", [DOCS])
+    glob = f"{tmp_path}/data/train-*.parquet"
+    source = open_source(glob)
+    assert isinstance(source, Corpus)
+    assert [split.name for split in source.splits()] == ["train-0", "train-1", "train-2"]
+    assert run((), source, f"{tmp_path}/two", limit=2).rows_in == 2
+    assert run((), source, f"{tmp_path}/out").rows_in == 3
+    assert run((), source, f"{tmp_path}/out").rows_in == 3
+    assert sorted(path.stem for path in (tmp_path / "out").glob("*.parquet")) == ["train-0", "train-1", "train-2"]
+    deeper = open_source(f"{tmp_path}/data/*/*.parquet")
+    assert [split.name for split in deeper.splits()] == ["other/00000"]
+    for out in ("data", "data/again"):
+        with pytest.raises(ValueError, match="is inside of the input and would become part of it"):
+            run((), open_source(f"{tmp_path}/data/**/*.parquet"), f"{tmp_path}/{out}")
+        with pytest.raises(ValueError, match="is inside of the input and would become part of it"):
+            dedup(Corpus(f"{tmp_path}/data/**/*.parquet"), f"{tmp_path}/{out}")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        open_source(f"{tmp_path}/data/test-*.parquet")
+
+
+def test_a_glob_of_parquet_elsewhere_and_without_ids(tmp_path: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("a/train-0", "a/train-1", "b/train-0", "b/test-0"):
+        with memory.open(f"/globs/{name}.parquet", "wb") as file:
+            pq.write_table(pa.table({"content": [name]}), file)
+    source = open_source("memory://globs/*/train-*.parquet")
+    found = [row for split in source.splits() for batch in source.read(split) for row in batch.to_pylist()]
+    assert [(row["text"], row["id"]) for row in found] == [
+        (name, f"globs/{name}/0") for name in ("a/train-0", "a/train-1", "b/train-0")
+    ]

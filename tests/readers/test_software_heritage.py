@@ -94,27 +94,62 @@ def test_a_server_that_is_not_there_stops_the_run_and_nothing_is_written(tmp_pat
 
 @dataclass(frozen=True)
 class Flaky:
-    """Fails a given number of times for each name, then answers; "dead" never does."""
+    """Fails a given number of times for each name, then answers."""
 
     failures: int
     asked: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, name: str) -> bytes:
         self.asked[name] += 1
-        if name == "dead" or self.asked[name] <= self.failures:
+        if self.asked[name] <= self.failures:
             raise ConnectionError("reset by peer")
         return name.encode()
 
 
+@dataclass(frozen=True)
+class Throttled:
+    """Has no answer for a name the given number of times; refuses "secret" always."""
+
+    left: dict[str, int]
+
+    def __call__(self, name: str) -> bytes:
+        if name == "secret":
+            raise PermissionError("not for you")
+        if self.left.get(name, 0):
+            self.left[name] -= 1
+            raise OSError("slow down")
+        return name.encode()
+
+    def __repr__(self) -> str:
+        return "Throttled"
+
+
 def test_a_storage_is_asked_again_so_often_and_no_more() -> None:
     flaky = Flaky(failures=2)
-    rows = pa.RecordBatch.from_pydict({"id": ["x", "dead", "y"]})
-    found = FetchContents(flaky, attempts=3, pause_s=0.0)(rows)
-    assert found["text"].to_pylist() == ["x", None, "y"]
-    assert found["quarantined"].to_pylist()[1] == "content not fetched in 3 attempts: dead: reset by peer"
-    assert flaky.asked == {"x": 3, "dead": 3, "y": 3}
+    rows = pa.RecordBatch.from_pydict({"id": ["x", "y"]})
+    assert FetchContents(flaky, attempts=3, pause_s=0.0)(rows)["text"].to_pylist() == ["x", "y"]
+    assert flaky.asked == {"x": 3, "y": 3}
     with pytest.raises(OSError, match="no content could be fetched, of 1"):
         FetchContents(Flaky(2), attempts=2, pause_s=0.0)(rows.slice(0, 1))
+
+
+def test_one_content_without_an_answer_fails_the_split_and_the_next_run_has_it(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"blob_id": ["x", "late", "y"]}), tmp_path / "in.parquet")
+    source, out = open_source(tmp_path / "in.parquet"), str(tmp_path / "out")
+    throttled = Throttled({"late": 3})
+    stage = FetchContents(throttled, attempts=2, pause_s=0.0)
+    with pytest.raises(RunError, match=r"1 contents could not be fetched, of 3; run again .*: late: slow down"):
+        run((stage,), source, out)
+    run((stage,), source, out)
+    assert Corpus(out).table()["text"].to_pylist() == ["x", "late", "y"]
+
+
+def test_a_content_that_is_refused_where_others_are_not_is_quarantined() -> None:
+    rows = pa.RecordBatch.from_pydict({"id": ["x", "secret"]})
+    stage = FetchContents(Throttled({}), attempts=2, pause_s=0.0)
+    assert stage(rows)["quarantined"].to_pylist() == [None, "content refused: secret: not for you"]
+    with pytest.raises(OSError, match="no content could be fetched, of 1"):
+        stage(rows.slice(1))
 
 
 def test_rows_that_have_text_are_left_alone() -> None:
