@@ -90,8 +90,9 @@ def test_curves_are_kept_and_read_as_tokens_to_equal_loss(finished):
     curves = pq.read_table(out / "curves.parquet").to_pylist()
     assert len(curves) == 2 * 3 * 4
     assert {row["tokens"] for row in curves} == {1024, 2048, 3072, 4096}
-    assert found.speedups["noise"].ratio < 1
-    assert not any(found.speedups["noise"].reached)
+    speedup = found.speedups["noise"]
+    assert not speedup.ratio >= 1  # NaN where the curves never meet
+    assert not any(speedup.reached)
 
 
 def test_the_report_shows_the_verdict_first(finished, tmp_path):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.cluster import connect
 from curate.train.log import read_log
 from curate.train.loop import pretrain
 
@@ -15,6 +16,7 @@ SETTINGS = {"model": TINY, "steps": 4, "seq_len": 16, "batch_tokens": 64, "devic
 def test_two_ray_workers_learn_as_this_process(token_folders, tmp_path, monkeypatch):
     here = pretrain(token_folders["stories"], tmp_path / "here", **SETTINGS)
     tokens = Path(token_folders["stories"])
+    connect("local", 3)  # here, where its workers find the tests' modules
     monkeypatch.chdir(tokens.parent)  # Ray Train's workers stand elsewhere
     there = pretrain(tokens.name, tmp_path / "there", ray="local", workers=2, **SETTINGS)
     losses = [[line["loss"] for line in read_log(run.path)] for run in (here, there)]
