@@ -101,9 +101,8 @@ def map_groups(
             raised after all other units are done. What `work` itself raises comes through as it is.
         ValueError: there are fewer workers than one, or several without an engine.
     """
-    _require_some(workers)
+    _require_engine(workers, ray)
     if not on_ray(ray):
-        _require_one(workers)
         keep_freed_memory()
         yield from enumerate(work(units if before is None else before(units)))
     elif units:
@@ -130,9 +129,8 @@ def map_stream(
         work, ray, workers, num_gpus, memory: as for `map_groups`.
         lost: what stands for a unit whose worker died again and again, given the reason; it may raise.
     """
-    _require_some(workers)
+    _require_engine(workers, ray)
     if not on_ray(ray):
-        _require_one(workers)
         keep_freed_memory()
         yield from work(units)
         return
@@ -145,13 +143,10 @@ def map_stream(
             turn += 1
 
 
-def _require_some(workers: int | None) -> None:
+def _require_engine(workers: int | None, ray: str | None) -> None:
     if workers is not None and workers < 1:
         raise ValueError(f"{workers} workers do no work; give 1 or more, or leave it out for as many as there is room")
-
-
-def _require_one(workers: int | None) -> None:
-    if workers is not None and workers > 1:
+    if workers is not None and workers > 1 and not on_ray(ray):
         raise ValueError(f"{workers} workers need an engine: add --ray local (or --ray auto on a cluster)")
 
 

@@ -258,7 +258,27 @@ def bounded(batch: Batch, max_bytes: int) -> Iterator[Batch]:
     yield from bounded(batch.slice(half), max_bytes)
 
 
-def matches(path: str, files: Iterable[str]) -> bool:
+def refuse_own_input(path: str, out: str, names: Iterable[str]) -> None:
+    """Raise if shards of these names in `out` would lie among the Parquet files at `path`.
+
+    Started again, what writes them would read its own.
+    """
+    own, target, files = _full(path), _full(out), [f"{out}/{name}.parquet" for name in names]
+    if own == target or own in map(_full, files):
+        raise ValueError(f"the output folder {out} is the input; choose another one")
+    inside = target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/"))
+    if inside or _matches(path, files):
+        raise ValueError(
+            f"the output folder {out} is inside of the input and would become part of it; choose another one"
+        )
+
+
+def _full(path: str) -> str:
+    fs, plain = fsspec.core.url_to_fs(path)
+    return str(fs.unstrip_protocol(plain)).rstrip("/")
+
+
+def _matches(path: str, files: Iterable[str]) -> bool:
     """Tell whether one of these files, were it there, would be a shard of the corpus at `path`, if that is a glob."""
     root = folder_of(path)
     return root != path and any(means(path, file) and is_shard(f"{shard_name(file, root)}.parquet") for file in files)

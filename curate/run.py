@@ -18,10 +18,8 @@ from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
-import fsspec
-
 import curate.cluster as cluster
-from curate.corpus import QUARANTINE, Corpus, Source, Split, is_document, limited, matches, shard_name
+from curate.corpus import QUARANTINE, Corpus, Source, Split, limited, refuse_own_input, shard_name
 from curate.progress import Failure, Meter, Progress, RunLog
 from curate.recipe import Plan, first_on_gpu, schemas, step_names
 from curate.shards import Outcome, begin_shards, find_shards, finish_shards, make_shards, receipt_of
@@ -82,7 +80,8 @@ def run(
     plan = Plan(tuple(stages), source, str(out).rstrip("/"), keep_text)
     splits = limited(source.splits(), limit)
     columns = schemas(plan)  # a missing column or unnamed stage shows here, before any work
-    _refuse_own_input(plan, splits)
+    if any(split.path.endswith(".parquet") for split in splits) and (path := getattr(source, "path", None)) is not None:
+        refuse_own_input(path, plan.out, (split.name for split in splits))
     there = _shards_there(plan, splits)
     splits.sort(key=lambda split: (-split.num_bytes, split.name))  # largest first: no long tail at the end
     log, num_bytes = RunLog(plan.out, "run"), sum(map(_bytes_to_read, splits))
@@ -177,26 +176,6 @@ def _conclude(
         steps = "; ".join(f"{name}: {rows:,}" for name, rows, _ in total.steps)
         raise RunError(f"no document was kept in {plan.out} ({steps}); allow it with --allow-empty", total, log=log)
     return total
-
-
-def _refuse_own_input(plan: Plan, splits: Sequence[Split]) -> None:
-    """Raise if the shards would lie among documents that are Parquet too: started again, a run would read its own."""
-    path = getattr(plan.source, "path", None)
-    if path is None or not any(split.path.endswith(".parquet") for split in splits):
-        return
-    own, target = _full(path), _full(plan.out)
-    if own == target or own in {f"{target}/{split.name}.parquet" for split in splits}:
-        raise ValueError(f"the output folder {plan.out} is the input; choose another one")
-    inside = target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/"))
-    if inside or matches(path, (f"{plan.out}/{split.name}.parquet" for split in splits)):
-        raise ValueError(
-            f"the output folder {plan.out} is inside of the input and would become part of it; choose another one"
-        )
-
-
-def _full(path: str) -> str:
-    fs, plain = fsspec.core.url_to_fs(path)
-    return str(fs.unstrip_protocol(plain)).rstrip("/")
 
 
 def _shards_there(plan: Plan, splits: Sequence[Split]) -> set[str]:

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 import curate.checksum as checksum
 from curate.cluster import on_ray
-from curate.corpus import Corpus, Split, is_document, matches, shard_name
+from curate.corpus import Corpus, Split, refuse_own_input, shard_name
 from curate.dedup.decide import Decided, Each, decide
 from curate.dedup.evidence import answer_block, conclude_block, losses, name_block
 from curate.dedup.guard import Limits
@@ -149,13 +149,7 @@ def dedup(
 
 def _job(corpus: Corpus, out: str, settings: MinHash, key: str | None, by_url: bool, keep_text: bool) -> Job:
     names = corpus.schema.names
-    own = fsspec.core.url_to_fs(corpus.path)[1].rstrip("/")
-    target = fsspec.core.url_to_fs(out)[1].rstrip("/")
-    if own == target:
-        raise ValueError(f"the output folder {out} is the input; choose another one")
-    inside = target.startswith(f"{own}/") and is_document(target.removeprefix(f"{own}/"))
-    if inside or matches(corpus.path, (f"{out}/{shard_name(file, corpus.root)}.parquet" for file in corpus.files)):
-        raise ValueError(f"the output folder {out} is inside of the input and would become part of it; choose another")
+    refuse_own_input(corpus.path, out, (shard_name(file, corpus.root) for file in corpus.files))
     wanted = [TEXT, ID, *([] if key in (None, SCORE) else [key]), *([URL] if by_url else [])]
     missing = [name for name in wanted if name not in names]
     if missing:

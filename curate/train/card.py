@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.ledger.markdown import table
+from curate.train.log import EVALUATIONS, LOG, read_log
 from curate.train.model import ModelConfig
 
 LAST_SHARE = 0.1  # of the steps, over which the stated loss is the mean
@@ -90,7 +91,7 @@ def _runs(run: Path, step: int | None) -> list[tuple[Path, int | None]]:
 
 
 def _run_section(run: Path, number: int, steps: int | None) -> str:
-    recipe, log = _json(run / "run.json"), _lines(run / "log.jsonl")[:steps]
+    recipe, log = _json(run / "run.json"), _lines(run, LOG)[:steps]
     plan = recipe["plan"]
     origin = recipe.get("annealed_from")
     title = "Training" if origin is None else f"Decay, from step {origin['step']:,}"
@@ -128,7 +129,7 @@ def _data_table(phases: Sequence[dict[str, Any]]) -> str:
 
 
 def _evaluations(run: Path, step: int | None) -> str:
-    measured = [line for line in _lines(run / "evaluations.jsonl") if step is None or line["step"] <= step]
+    measured = [line for line in _lines(run, EVALUATIONS) if step is None or line["step"] <= step]
     if not measured:
         return ""
     last = measured[-1]
@@ -146,8 +147,5 @@ def _json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as file:  # a last line that is being written is none yet
-        return [json.loads(line) for line in file if line.endswith("\n")]
+def _lines(run: Path, name: str) -> list[dict[str, Any]]:
+    return [dict(line) for line in read_log(run, name)] if (run / name).exists() else []
