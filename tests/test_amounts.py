@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.amounts import SIZES, clock, count, digits, duration, megabytes, size, size_up
+from curate.amounts import SIZES, amount, clock, count, digits, duration, megabytes, size, size_up, whole_amount
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,34 @@ def test_a_size_is_right_to_half_of_its_third_digit_and_rounded_up_never_too_sma
     assert num_bytes <= allowed * (1 + 1e-12)
     assert allowed <= num_bytes * 1.01 * (1 + 1e-12) + 1e-6
     assert re.fullmatch(r"[\d,.]+ (bytes|kB|MB|GB|TB)", size(num_bytes))
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("0.3m", 3e5),
+        ("1.7B", 1.7e9),
+        ("600b", 6e11),
+        ("11T", 1.1e13),
+        ("2e9", 2e9),
+        ("1_000", 1e3),
+        ("1,000", 1e3),
+        ("5 M", 5e6),
+        ("4096", 4096),
+    ],
+)
+def test_amounts_as_people_write_them(written: str, value: float) -> None:
+    assert amount(written) == pytest.approx(value)
+    assert whole_amount(written) == value
+
+
+def test_tokens_are_whole() -> None:
+    assert (whole_amount(7), whole_amount("1.15M"), whole_amount("1.5k")) == (7, 1_150_000, 1500)
+    with pytest.raises(ValueError, match=r"'0\.2' is less than one"):
+        whole_amount("0.2")
+
+
+@pytest.mark.parametrize("written", ["", "m", "-3m", "3q", "0", "ten", "1e999", "5 M tokens"])
+def test_what_is_no_amount_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="no amount"):
+        amount(written)

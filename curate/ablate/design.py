@@ -1,7 +1,7 @@
 """What an ablation compares and what it keeps equal: the arms, the budget, the model.
 
     arms = read_arms(["raw=clean", "edu=scored", "mix=clean:0.7,scored:0.3"])
-    design = Design(arms, num_tokens=count_of("50M"), model="5m")
+    design = Design(arms, num_tokens=50_000_000, model="5m")
 
 An arm is a corpus, or several with weights, under a name. Everything else is one value for all arms, so that what
 differs between two models is the text they read. The design is written into OUT/run.json: the same command goes on
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from curate.train.model import Size
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a folder's name on every system
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
-COUNT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?) ?([kmbt]?)", re.IGNORECASE)
 VOCABULARIES = {"1m": 4096, "5m": 8192, "15m": 8192, "30m": 16_384}  # that the sizes are meant for; the others' is
 LARGE_VOCABULARY = 49_152  # SmolLM's
 
@@ -122,12 +120,3 @@ def read_mixture(place: str) -> dict[str, float]:
             raise ValueError(f"{path} is twice in one mixture; name it once, with the weight of both")
         found[path] = share
     return found
-
-
-def count_of(said: str | int) -> int:
-    """Read 50M, 1.5B, 200k or a plain number of tokens."""
-    found = COUNT.fullmatch(f"{said}".replace(",", "").replace("_", "").strip())
-    count = int(float(found[1]) * UNITS[found[2].lower()]) if found else 0
-    if count < 1:
-        raise ValueError(f"{said!r} is no number of tokens; write 50M, 1.5B or 200000")
-    return count

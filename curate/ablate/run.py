@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate import cluster
-from curate.ablate.design import Arm, Design, check_name, count_of
+from curate.ablate.design import Arm, Design, check_name
 from curate.ablate.forecast import detectable, model_of, num_parameters
 from curate.ablate.measure import Questions, questions
 from curate.ablate.prepare import Engine, hold_out, identity, prepare, write_summary
 from curate.ablate.readings import readings, warnings
 from curate.ablate.results import Ablation, conclude
 from curate.ablate.trainings import Say, all_trainings, noise_between, tell, train_all
+from curate.amounts import whole_amount
 
 if TYPE_CHECKING:
     from curate.train.model import Size
@@ -111,7 +112,7 @@ def ablate(
         settings |= _of_checkpoint(Path(anneal), tokenizer, lr)
         tokenizer = settings["anneal"]
         seed = max(seed, _state(Path(anneal))[1]["plan"]["seed"] + 1)  # not the order that the checkpoint has seen
-    design = Design(named, baseline or named[0].name, count_of(tokens), vocab_size=vocab, **settings)
+    design = Design(named, baseline or named[0].name, whole_amount(tokens), vocab_size=vocab, **settings)
     model_of(design, design.vocabulary)  # a size that does not exist is told before the folder belongs to it
     places = {name: os.fspath(path) for name, path in (held_out or {}).items()}
     for name in places:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from curate.amounts import whole_amount
+
 if TYPE_CHECKING:
     from curate.corpus import Source
     from curate.stage import Stage
@@ -18,6 +20,7 @@ Out = Annotated[str, Parameter(name=["--out", "-o"])]
 OutOrBeside = Annotated[str | None, Parameter(name=["--out", "-o"])]  # None: beside what is read
 Engine = Annotated[str | None, Parameter(name="--ray")]
 Number = Annotated[int, Parameter(name=["-n", "--num"])]
+NumTokens = Annotated[int | None, Parameter(converter=lambda _, tokens: whole_amount(tokens[0].value))]  # 20M
 Kind = Literal["warc", "jsonl", "parquet", "code", "archive"] | None
 Inputs = Annotated[list[str], Parameter(negative=())]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from curate.cli.options import Engine, Inputs, Out, weights
+from curate.cli.options import Engine, Inputs, NumTokens, Out, weights
 from curate.cli.tables import print_table, show_trained
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def pretrain(
     out: Out,
     model: str = "5m",
     steps: int | None = None,
-    num_tokens: int | None = None,
+    num_tokens: NumTokens = None,
     seq_len: int = 512,
     batch_tokens: int = 8192,
     optimizer: Literal["adamw", "muon"] = "adamw",
@@ -49,7 +49,7 @@ def pretrain(
         out: folder for checkpoints, log.jsonl and OUT/hf, which transformers loads.
         model: 1m, 5m, 15m, 30m; 135m, 360m, 1.7b with SmolLM's shapes; phi-1-small, phi-1.
         steps: to take; or give num_tokens.
-        num_tokens: to train on; 20 for each parameter by default.
+        num_tokens: to train on, such as 20M; 20 for each parameter by default.
         seq_len: tokens in a window.
         batch_tokens: tokens in one step.
         optimizer: adamw, or muon for the matrices with adamw for embeddings and norms.
@@ -96,7 +96,7 @@ def anneal(
     *,
     out: Out,
     steps: int | None = None,
-    num_tokens: int | None = None,
+    num_tokens: NumTokens = None,
     batch_tokens: int | None = None,
     shape: Literal["linear", "1-sqrt", "constant"] = "1-sqrt",
     seed: int | None = None,
@@ -122,7 +122,7 @@ def anneal(
         tokens: token folders, each optionally weighted: `tokens/web:0.7`.
         out: folder for checkpoints, log.jsonl and OUT/hf.
         steps: to take; a quarter of those before by default.
-        num_tokens: to train on, instead of steps.
+        num_tokens: to train on, such as 20M, instead of steps.
         batch_tokens: tokens in one step; as before by default.
         shape: of the decay; constant goes on with the stable phase.
         seed: of the order of the data; the one before by default, and then corpora go on where they were.

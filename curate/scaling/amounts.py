@@ -1,27 +1,9 @@
-"""Amounts as people write them: `135m` parameters, `600B` tokens, `20x` the parameters.
+"""Amounts of tokens as people write them for a model: `600B`, or `20x` its parameters.
 
-amount("1.7b")                       # 1_700_000_000.0
 tokens_of("20x", 1_100_000)          # 22_000_000.0: twenty tokens a parameter
 """
 
-import math
-import re
-
-UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9, "t": 1e12}
-WRITTEN = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)([kmgbt]?)", re.IGNORECASE)
-
-
-def amount(written: str) -> float:
-    """Read a positive number with an optional unit: k, m, b (or g), t.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    found = WRITTEN.fullmatch(written.strip().replace("_", "").replace(",", ""))
-    value = float(found[1]) * UNITS[found[2].lower()] if found else 0.0
-    if not value > 0 or math.isinf(value):
-        raise ValueError(f"{written!r} is no amount; write it like 300k, 0.3m, 1.7b, 600B or 2e9")
-    return value
+from curate.amounts import amount
 
 
 def tokens_of(budget: str, num_parameters: float) -> float:

@@ -12,7 +12,7 @@ found such proportions to change the loss by a per cent or two at equal size; a 
 import math
 from functools import cache
 
-from curate.scaling.amounts import amount
+from curate.amounts import amount
 from curate.train.flops import flops_per_token
 from curate.train.model import SIZES, Size, model_config
 

@@ -1,6 +1,6 @@
 import pytest
 
-from curate.ablate.design import Arm, Design, count_of, named, read_arms, read_mixture
+from curate.ablate.design import Arm, Design, named, read_arms, read_mixture
 
 
 def test_arms_are_names_with_folders_or_mixtures():
@@ -31,20 +31,6 @@ def test_a_bucket_is_a_path_and_no_weight():
 def test_slips_in_arms_are_named(said, message):
     with pytest.raises(ValueError, match=message):
         read_arms(said)
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [("50M", 50_000_000), ("1.5B", 1_500_000_000), ("200k", 200_000), ("4096", 4096), (7, 7), ("2e6", 2_000_000)],
-)
-def test_tokens_are_counted_in_the_fields_units(said, expected):
-    assert count_of(said) == expected
-
-
-@pytest.mark.parametrize("said", ["", "many", "-5", "0", "5 M tokens", "5q"])
-def test_what_is_no_number_of_tokens_is_refused(said):
-    with pytest.raises(ValueError, match="no number of tokens"):
-        count_of(said)
 
 
 def test_a_design_wants_two_arms_a_known_baseline_and_a_whole_step():

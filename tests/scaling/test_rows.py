@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.scaling.amounts import amount, said, target, tokens_of
+from curate.amounts import amount
+from curate.scaling.amounts import said, target, tokens_of
 from curate.scaling.rows import read_rows
 
 
@@ -54,19 +55,9 @@ def test_a_missing_table_is_named() -> None:
         read_rows("nowhere.csv")
 
 
-@pytest.mark.parametrize(
-    ("written", "value"),
-    [("0.3m", 3e5), ("1.7B", 1.7e9), ("600b", 6e11), ("11T", 1.1e13), ("2e9", 2e9), ("1_000", 1e3)],
-)
-def test_amounts_as_people_write_them(written: str, value: float) -> None:
-    assert amount(written) == pytest.approx(value)
-    assert amount(said(value).replace("e+", "e")) == pytest.approx(value, rel=0.01)
-
-
-@pytest.mark.parametrize("written", ["", "m", "-3m", "3q", "0", "ten", "1e999"])
-def test_what_is_no_amount_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match="no amount"):
-        amount(written)
+@pytest.mark.parametrize("value", [3e5, 1.7e9, 6e11, 1.1e13, 1e3])
+def test_what_is_said_of_an_amount_can_be_written(value: float) -> None:
+    assert amount(said(value)) == pytest.approx(value, rel=0.01)
 
 
 def test_tokens_per_parameter_and_targets() -> None:
