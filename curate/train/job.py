@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from curate.allocator import keep_freed_memory
+from curate.progress.spent import peak_bytes
 from curate.train.attention import document_numbers
 from curate.train.checkpoint import (
     checkpoint_at,
@@ -82,6 +83,16 @@ class Watch:
     track: Track | None = None
     stop_after: int | None = None
     quiet: bool = False
+
+    def saves(self, step: int, last: int, steps: int) -> bool:
+        """Tell whether a checkpoint follows after `step` steps of a run of `steps` that goes to `last`."""
+        every = self.checkpoint_every or max(steps // 10, 1)
+        return step % every == 0 or step == last or self.evaluates(step, last)
+
+    def evaluates(self, step: int, last: int) -> bool:
+        """Tell whether held-out data are looked at after `step` steps."""
+        every = self.evaluate_every
+        return self.evaluate is not None and (step == last or (every is not None and step % every == 0))
 
 
 @dataclass(frozen=True)
@@ -162,8 +173,9 @@ class _Loop:
             now = time.perf_counter()
             speed, began = plan.batch_windows * plan.seq_len / (now - began), now
             if log is not None:
-                log.step({**values, "tokens_per_s": round(speed), "mfu": round(speed * self.flops / peak, 4)}, last)
-            if (step + 1) % self._every() == 0 or step + 1 == last or self._evaluates(step + 1, last):
+                fast = {"tokens_per_s": round(speed, 1), "mfu": round(speed * self.flops / peak, 4)}
+                log.step({**values, **fast, **self._spent()}, last)
+            if watch.saves(step + 1, last, plan.steps):
                 self._save(step + 1, log)
                 self._evaluate(step + 1, last, log)
                 began = time.perf_counter()  # checkpoints and evaluations are not training
@@ -207,12 +219,10 @@ class _Loop:
             parts: tuple[Tensor, Tensor, Tensor] = self.step(inputs, targets, documents, scale)
         return parts
 
-    def _every(self) -> int:
-        return self.job.watch.checkpoint_every or max(self.plan.steps // 10, 1)
-
-    def _evaluates(self, step: int, last: int) -> bool:
-        every = self.job.watch.evaluate_every
-        return self.job.watch.evaluate is not None and (step == last or (every is not None and step % every == 0))
+    def _spent(self) -> dict[str, float]:
+        """Return when this is, and the most memory that this process and its GPU have held."""
+        told = {"unix": round(time.time(), 3), "peak_bytes": peak_bytes()}
+        return told | ({"gpu_peak_bytes": torch.cuda.max_memory_allocated(self.ranks.device)} if self.on_gpu else {})
 
     @property
     def _sliced(self) -> bool:
@@ -233,7 +243,7 @@ class _Loop:
         mixture = self.job.mixture
         state = {
             "step": step,
-            "rate": self.plan.schedule(step, self.plan.steps) if step < self.plan.steps else final_rate(self.plan),
+            "rate": rate_after(self.plan, step),
             "tokenizer": mixture.tokens.fingerprint["tokenizer"],
             "plan": asdict(self.plan),
             "drawn": mixture.drawn(step),
@@ -244,7 +254,8 @@ class _Loop:
     def _evaluate(self, step: int, last: int, log: RunLog | None) -> None:
         """Look at held-out data with the weights of the checkpoint just written; other ranks wait in the next step."""
         evaluate = self.job.watch.evaluate
-        if evaluate is not None and log is not None and self._evaluates(step, last) and step not in log.evaluated:
+        looks = self.job.watch.evaluates(step, last)
+        if evaluate is not None and log is not None and looks and step not in log.evaluated:
             model = load_checkpoint_model(checkpoint_at(self.job.out, step)) if self._sliced else self.model
             with torch.no_grad():
                 values = evaluate(model.to(self.ranks.device).eval(), step)
@@ -261,8 +272,13 @@ class _Loop:
         )
 
 
-def final_rate(plan: Plan) -> float:
-    """Return the multiple a step after the last would have: the stable phase goes on only where nothing decays."""
+def rate_after(plan: Plan, step: int) -> float:
+    """Return the multiple of the peak rate of the step that would follow; 1 in the stable phase.
+
+    After the last one the stable phase goes on only where nothing decays.
+    """
+    if step < plan.steps:
+        return plan.schedule(step, plan.steps)
     return 1.0 if isinstance(plan.schedule, WSD) and plan.schedule.decay == 0 else 0.0
 
 

@@ -1,8 +1,11 @@
 """What a run tells: one JSON line a step, a line on the terminal now and then, and a tracker if asked for.
 
-    {"step": 120, "loss": 3.21, "lr": 0.003, "grad_norm": 0.52, "tokens_per_s": 12345, "mfu": 0.41}
+    {"step": 120, "loss": 3.21, "lr": 0.003, "grad_norm": 0.52, "tokens_per_s": 12345.6, "mfu": 0.41, "unix": 1.8e9,
+     "peak_bytes": 1.1e9}
 
-`log.jsonl` is what the report plots; `evaluations.jsonl` beside it has a line for each look at held-out data.
+`log.jsonl` is what the report plots; `evaluations.jsonl` beside it has a line for each look at held-out data. Memory is
+the most that the first process has held so far, `gpu_peak_bytes` the most of its tensors on the GPU. Between the end
+of a step, `unix`, and the start of the next are the checkpoint and the look at held-out data.
 """
 
 import importlib
@@ -12,6 +15,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+from curate.amounts import clock, size
 
 Track = Literal["trackio", "wandb"]
 PROGRESS_SECONDS = 10.0
@@ -38,7 +43,8 @@ class RunLog:
         """Write one step of a run that goes to `steps`."""
         self._steps.write(json.dumps(values) + "\n")
         if self._tracker is not None:
-            self._tracker.log({k: v for k, v in values.items() if k != "step"}, step=int(values["step"]))
+            told = {name: value for name, value in values.items() if name not in ("step", "unix")}
+            self._tracker.log(told, step=int(values["step"]))
         now = time.monotonic()
         if now - self._said > PROGRESS_SECONDS:
             self._said = now
@@ -48,7 +54,8 @@ class RunLog:
             self.say(
                 f"step {done:,} of {steps:,}  loss {values['loss']:.3f}  lr {values['lr']:.1e}  "
                 f"gradient {values['grad_norm']:.2f}  {values['tokens_per_s']:,.0f} tokens/s  "
-                f"MFU {values['mfu']:.0%}  {left:,.0f} s left"
+                f"MFU {values['mfu']:.0%}  {size(values.get('gpu_peak_bytes', values['peak_bytes']))} of memory  "
+                f"{clock(left)} left"
             )
 
     def evaluation(self, values: Mapping[str, float]) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from curate.train.log import EVALUATIONS, LOG, forget_after, open_tracker, read_log
+from curate.train import log
+from curate.train.log import EVALUATIONS, LOG, RunLog, forget_after, open_tracker, read_log
 
 
 def test_lines_that_no_checkpoint_holds_are_forgotten(tmp_path):
@@ -20,3 +21,17 @@ def test_the_log_of_a_run_that_goes_on_is_read_up_to_the_line_that_is_being_writ
 def test_a_tracker_that_is_not_installed_is_named():
     with pytest.raises(ImportError, match="wandb is not installed; pip install wandb"):
         open_tracker("wandb", "run", {})
+
+
+def test_a_line_on_the_terminal_says_how_far_how_fast_and_in_how_much_memory(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(log, "PROGRESS_SECONDS", -1.0)
+    values = {"step": 1, "loss": 3.5, "lr": 3e-3, "grad_norm": 0.5, "tokens_per_s": 2500.4, "mfu": 0.5}
+    told = RunLog(tmp_path, 0, {}, None, False)
+    told.step({**values, "unix": 1.0, "peak_bytes": 2 * 10**9}, 2)
+    told.step({**values, "unix": 1.0, "peak_bytes": 2 * 10**9, "gpu_peak_bytes": 5 * 10**9}, 2)
+    told.close()
+    here, on_gpu = capsys.readouterr().out.splitlines()
+    assert "step 2 of 2  loss 3.500" in here
+    assert "2,500 tokens/s  MFU 50%  2 GB of memory  0s left" in here
+    assert "5 GB of memory" in on_gpu
+    assert [line["unix"] for line in read_log(tmp_path)] == [1.0, 1.0]
