@@ -121,6 +121,7 @@ def plan(
     Args:
         words: the command as you would give it, without `curate`: extract, filter, score, dedup, decontaminate,
             tokenize, concatenate, annotate, or a pipeline by its file: pipelines/stack_edu.py --input ... --output ...
+            Of pretrain and anneal the first steps are taken, for half a minute or as long as a few of them take.
         share: of the input's bytes to rehearse on; at least eight pieces of it where there are as many.
         draw_seed: of the draw.
         scratch: folder for the rehearsal, kept and used again; a temporary one, deleted, by default.
@@ -132,6 +133,12 @@ def plan(
     from curate.plan.plan import parse_prices
     from curate.plan.plan import plan as rehearse
     from curate.plan.table import table
+    from curate.plan.training import plan_training, training_table
 
-    planned = rehearse(parse(words, app), share=share, seed=draw_seed, scratch=scratch, prices=parse_prices(price))
+    command, prices = parse(words, app), parse_prices(price)
+    if command.trains:
+        training = plan_training(command, scratch=scratch, prices=prices)
+        print(f"{training_table(training)}\nsaved: {training.save()}")
+        return
+    planned = rehearse(command, share=share, seed=draw_seed, scratch=scratch, prices=prices)
     print(f"{table(planned)}\nsaved: {planned.save()}")

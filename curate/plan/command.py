@@ -22,6 +22,7 @@ from cyclopts import App
 from curate.tokenizer.tokens import subfolders
 
 PLANNED = ("extract", "filter", "score", "dedup", "decontaminate", "tokenize", "concatenate", "annotate")
+TRAINED = ("pretrain", "anneal")  # planned by their first steps
 VERBS = "curate.cli"  # where every verb is a function of its name, whichever file holds it
 SOURCES, OUTS = ("source", "sources"), ("out", "output")
 WEIGHTED = re.compile(r"(.*?)(:[\d.eE+-]+)?", re.DOTALL)  # FOLDER:0.7, as tokenize takes it
@@ -44,6 +45,11 @@ class Command:
     @property
     def verb(self) -> str:
         return self.function.rpartition(":")[2]
+
+    @property
+    def trains(self) -> bool:
+        """Whether it reads tokens, in an order of its own: its first steps are like all others, and no sample is."""
+        return self.function.startswith(f"{VERBS}:") and self.verb in TRAINED
 
     @property
     def sources(self) -> list[str]:
@@ -96,16 +102,17 @@ def parse(words: Sequence[str], app: App) -> Command:
         pipeline.default(function)
         _, bound, _ = pipeline.parse_args(rest)
     else:
-        if first not in PLANNED:
+        if first not in (*PLANNED, *TRAINED):
             raise ValueError(
-                f"{first!r} cannot be planned; {', '.join(PLANNED)} can, and pipelines by their file "
+                f"{first!r} cannot be planned; {', '.join((*PLANNED, *TRAINED))} can, and pipelines by their file "
                 "(curate plan pipelines/fineweb_edu.py --input ... --output ...)"
             )
         function, bound, _ = app.parse_args(words)
         place = f"{VERBS}:{function.__name__}"
     bound.apply_defaults()
     arguments = dict(bound.arguments)
-    lacking = [names for names in (SOURCES, OUTS) if not any(arguments.get(name) for name in names)]
+    wanted = (OUTS,) if first in TRAINED else (SOURCES, OUTS)
+    lacking = [names for names in wanted if not any(arguments.get(name) for name in names)]
     if lacking:
         raise ValueError(f"{first} names no {' or '.join(lacking[0])}, and a plan is of one input and one output")
     return Command(tuple(words), place, arguments)

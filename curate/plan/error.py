@@ -9,35 +9,17 @@ import os
 import shlex
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from curate.amounts import count, duration, size
 from curate.columns import aligned
 from curate.plan.fit import Estimate
+from curate.plan.held import Held
 from curate.plan.measure import Step, measure
 from curate.plan.result import FILE, Plan, StepPlan, read_plan
-from curate.plan.table import WORDS, Unit, about, hours
+from curate.plan.table import WORDS, hours
+from curate.plan.training import TrainingPlan, read_training, tell_training
 
 BUSIER = 1.2  # times as busy a machine is worth a note
-
-
-@dataclass(frozen=True)
-class Held:
-    """One total, planned and real."""
-
-    name: str
-    planned: Estimate
-    real: float
-    unit: Unit
-
-    @property
-    def error(self) -> float:
-        """How far the plan was above (+) or below (-), as a share of what was."""
-        return self.planned.value / self.real - 1 if self.real else float(self.planned.value > 0)
-
-    def cells(self) -> tuple[str, ...]:
-        inside = "inside" if self.real in self.planned else "outside"
-        return self.name, about(self.planned, self.unit), str(self.unit(self.real)), f"{self.error:+.1%}", inside
 
 
 def tell(out: str, is_planned: Callable[[Sequence[str]], bool] | None = None) -> str:
@@ -47,10 +29,12 @@ def tell(out: str, is_planned: Callable[[Sequence[str]], bool] | None = None) ->
         is_planned: whether a command line, as it was planned, is the one that was run.
     """
     try:
-        plan = read_plan(out)
+        plan = read_plan(out) or read_training(out)
         if plan is not None and is_planned is not None and not is_planned(plan.command):
             planned = shlex.join(plan.command)
             return f"{out}/{FILE} is of another command or input, and is not held against the run: {planned}"
+        if isinstance(plan, TrainingPlan):
+            return tell_training(plan, out)
         steps = measure(out)
     except (ValueError, KeyError, TypeError, OSError) as error:
         return f"the plan in {out}/{FILE} cannot be held against the run: {error}"
