@@ -1,12 +1,13 @@
 """How far `curate plan` on a tenth is off: each command is planned with several seeds, run whole, and held against it.
 
-    python benchmarks/plan.py --data ../shared/data [--cases filter score cascade web code] [--share 0.1] [--seeds 3]
+    python benchmarks/plan.py --data ../shared/data [--cases filter pretrain ...] [--share 0.1] [--seeds 3]
 
 Input is cut into many files first, in its own order, as a crawl lies: documents of `web/text.parquet` (filter, score,
 cascade), pages of `web/*.warc.gz` (web: the whole FineWeb-Edu pipeline), files of `code/code.parquet` (code: the whole
-Stack-Edu pipeline). Each plan is followed by a whole run of its own, for the machine's speed is not the same from one
-minute to the next. Printed: for each plan, its error on the documents and bytes that come out and on time, by the wall
-and by the processor; and how many of the 90 % intervals held.
+Stack-Edu pipeline). A training (pretrain: a 1M model on 4M tokens of those documents) is planned by its first steps,
+whatever the share. Each plan is followed by a whole run of its own, for the machine's speed is not the same from one
+minute to the next. Printed: for each plan, its error on the documents and bytes that come out, or on speed and memory,
+and on time, by the wall and by the processor; and how many of the 90 % intervals held.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from curate.plan.command import parse
 from curate.plan.error import Held, compare, tell
 from curate.plan.measure import measure
 from curate.plan.plan import plan
+from curate.plan.training import WALL, compare_training, plan_training
 
 TEXT_FILES, PAGE_FILES, CODE_FILES = 96, 100, 100
 PIPELINES = Path(__file__).parents[1] / "pipelines"
@@ -67,6 +69,10 @@ def words_of(case: str, data: Path, work: Path) -> list[str]:
         code = cut_table(pq.read_table(data / "code" / "code.parquet"), work / "code", CODE_FILES)
         return [str(PIPELINES / "stack_edu.py"), "--input", str(code), "--licenses", "any", "--output"]
     texts = cut_table(pq.read_table(data / "web" / "text.parquet"), work / "texts", TEXT_FILES)
+    if case == "pretrain":
+        run_whole(["tokenize", str(texts), "-o", str(work / "tokens"), "--vocab", "4096"])
+        held_out = ["--held-out", f"web={work}/tokens/texts", "--evaluate-every", "100"]
+        return ["pretrain", f"{work}/tokens/texts", "--model", "1m", "--num-tokens", "4M", *held_out, "-o"]
     options = {"filter": [], "score": ["--threshold", "3"], "cascade": ["--recall", "0.9"]}[case]
     return ["filter" if case == "filter" else "score", str(texts), *options, "-o"]
 
@@ -84,18 +90,25 @@ def held(case: str, data: Path, work: Path, share: float, seeds: int) -> list[li
     found = []
     for seed in range(seeds):
         shutil.rmtree(out, ignore_errors=True)
-        planned = plan(command, share=share, seed=seed)
-        planned.save()
-        run_whole(command.words)
+        if command.trains:
+            training = plan_training(command)
+            training.save()
+            run_whole(command.words)
+            found.append(compare_training(training, str(out)))
+        else:
+            planned = plan(command, share=share, seed=seed)
+            planned.save()
+            run_whole(command.words)
+            found.append(compare(planned, measure(str(out))))
         print(tell(str(out)))
-        found.append(compare(planned, measure(str(out))))
     return found
 
 
 def show(case: str, found: Sequence[Sequence[Held]], share: float) -> None:
     """Print each plan's errors on the last documents, all bytes on disk, and the times."""
-    last = [one.name for one in found[0] if one.name.endswith("documents out")][-1]
-    names = [last, "disk", "processor time", "worker time", "wall time"]
+    last = [one.name for one in found[0] if one.name.endswith("documents out")][-1:]
+    names = [*last, "disk", "processor time", "worker time", "wall time", "tokens/s", "memory of a process", WALL]
+    names = [name for name in names if any(one.name == name for one in found[0])]
     for seed, totals in enumerate(found):
         errors = {one.name: one for one in totals}
         told = ", ".join(f"{name} {errors[name].error:+.1%}" for name in names if name in errors)
@@ -108,7 +121,7 @@ def show(case: str, found: Sequence[Sequence[Held]], share: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cases", nargs="+", default=["filter", "score", "cascade", "web", "code"])
+    parser.add_argument("--cases", nargs="+", default=["filter", "score", "cascade", "web", "code", "pretrain"])
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, help="folder for input and output, kept; a temporary one by default")

@@ -31,6 +31,7 @@ from curate.train.log import read_log
 FORMAT = "training 1"
 BLOCKS = 8  # of steps, whose means are nearly independent
 STARTS_AGAIN = 3.0  # times the longest pause that was planned, and a minute: then the run was stopped in between
+WALL = "wall time, first step to last"
 MOST_EPOCHS = 4.0  # more teach little (Muennighoff et al. 2023)
 
 
@@ -203,9 +204,19 @@ def read_training(out: str) -> TrainingPlan | None:
 
 def tell_training(plan: TrainingPlan, out: str) -> str:
     """Return the plan's own error after the run in `out` as a table, or why there is none."""
+    done = len(read_log(out))
+    if done < plan.first.steps:
+        return f"{out}/{FILE} is not held against the run, which has taken {done:,} of {plan.first.steps:,} steps"
+    found = compare_training(plan, out)
+    rows = [("", "planned (90 %)", "real", "error", "interval"), *(one.cells() for one in found)]
+    told = [f"the plan of {len(plan.first.step_seconds)} steps, and the run:", *aligned(rows, WORDS)]
+    once = any(one.name == WALL for one in found)
+    return "\n".join(told if once else [*told, "note: the run stopped on its way; its wall time is not compared"])
+
+
+def compare_training(plan: TrainingPlan, out: str) -> list[Held]:
+    """Hold speed, memory, disk, and the wall time of a run that did not stop on its way, against what was."""
     first, log = plan.first, read_log(out)
-    if len(log) < first.steps or any("unix" not in line for line in log):
-        return f"{out}/{FILE} is not held against the run, which tells of {len(log):,} of {first.steps:,} steps"
     seconds = [first.step_tokens / line["tokens_per_s"] for line in log]
     num_bytes = bytes_in(Path(out)) - bytes_in(Path(out, FILE).parent)
     found = [
@@ -214,16 +225,8 @@ def tell_training(plan: TrainingPlan, out: str) -> str:
         Held("disk", Estimate.exactly(plan.disk), num_bytes, size),
     ]
     pauses = [now["unix"] - took - before["unix"] for before, now, took in zip(log, log[1:], seconds[1:], strict=False)]
-    once = max(pauses, default=0.0) < 60 + STARTS_AGAIN * (first.save_seconds + first.evaluation_seconds)
-    if once:
-        planned = _scaled(plan.wall, 1.0, -_outside(first))
+    if max(pauses, default=0.0) < 60 + STARTS_AGAIN * (first.save_seconds + first.evaluation_seconds):
+        outside = first.start_seconds + first.save_seconds + first.evaluation_seconds + first.export_seconds
         real = log[-1]["unix"] - log[0]["unix"] + seconds[0]
-        found.append(Held("wall time, first to last step", planned, real, duration))
-    rows = [("", "planned (90 %)", "real", "error", "interval"), *(one.cells() for one in found)]
-    told = [f"the plan of {len(first.step_seconds)} steps, and the run:", *aligned(rows, WORDS)]
-    return "\n".join(told if once else [*told, "note: the run stopped on its way; its wall time is not compared"])
-
-
-def _outside(first: FirstSteps) -> float:
-    """Return the seconds of a run before its first step and after its last."""
-    return first.start_seconds + first.save_seconds + first.evaluation_seconds + first.export_seconds
+        found.append(Held(WALL, _scaled(plan.wall, 1.0, -outside), real, duration))
+    return found

@@ -144,7 +144,7 @@ def test_the_run_is_held_against_the_plan(trained: tuple[Path, str, str]) -> Non
     (disk,) = [line.split() for line in said.splitlines() if line.startswith("disk")]
     assert abs(float(disk[-2].rstrip("%"))) < 1.0  # what is written is known but for the length of some numbers
     assert "tokens/s" in said
-    assert "wall time, first to last step" in said
+    assert "wall time, first step to last" in said
     assert tell(str(out), lambda words: False).startswith(f"{out}/_log/plan.json is of another command")
     assert read_plan(str(out)) is None  # it is of no corpus
 
@@ -161,7 +161,7 @@ def test_a_run_that_stopped_on_its_way_is_not_held_against_the_wall(trained: tup
         assert "wall time" not in said.replace("its wall time is not compared", "")
         assert "the run stopped on its way" in said
         (out / "log.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in later[:10]))
-        assert "tells of 10 of 24 steps" in tell(str(out))
+        assert "has taken 10 of 24 steps" in tell(str(out))
     finally:
         (out / "log.jsonl").write_text(log)
 
