@@ -3,8 +3,8 @@
     first_steps(parse(["pretrain", "tokens/edu", "-o", "runs/5m"], app), "/tmp/x")
 
 The command itself is called twice with a folder of its own and an early end: once for a few steps, in which a process
-is slower at everything and which tell how many steps can be timed, then for those. Between two steps of the second go
-a checkpoint is written, between two others one with a look at held-out data; the log tells how long both took.
+is slower at everything and which tell how many steps can be timed, then for those. Between steps of the second go
+checkpoints are written, after its last step held-out data are looked at; the log tells how long both took.
 """
 
 import json
@@ -121,7 +121,7 @@ def _take(function: str, arguments: Mapping[str, Any], began: float, folder: Pat
     from curate.train.checkpoint import last_checkpoint
     from curate.train.export import export
     from curate.train.job import Watch
-    from curate.train.log import read_log
+    from curate.train.log import EVALUATIONS, LOG, read_log
 
     def train(name: str, **changed: Any) -> Path:
         open_function(function)(**{**arguments, "track": None, "keep": 1, **changed, "out": str(folder / name)})
@@ -135,17 +135,15 @@ def _take(function: str, arguments: Mapping[str, Any], began: float, folder: Pat
     stop = max(min(YOUNG_STEPS + round(TIMED_S / min(first)), last - 1), LEAST_STEPS)
     if stop >= last:
         raise TooShortError(f"a run of {last} steps takes hardly longer than planning it; run it")
-    third = (stop - 1) // 3
-    often = Watch(checkpoint_every=1 + third, evaluate_every=1 + 2 * third, evaluate=_looks(arguments))
+    every = -(-stop // 3)
     wall, cpu = time.perf_counter(), _cpu_seconds()
-    run = train("timed", stop_after=stop, checkpoint_every=often.checkpoint_every, evaluate_every=often.evaluate_every)
+    run = train("timed", stop_after=stop, checkpoint_every=every, evaluate_every=None)
     busy = (_cpu_seconds() - cpu) / (time.perf_counter() - wall)
     log = read_log(run)
     seconds = [step_tokens / line["tokens_per_s"] for line in log]
-    gaps = {at: log[at]["unix"] - seconds[at] - log[at - 1]["unix"] for at in range(1, len(log))}
-    saving = [gap for at, gap in gaps.items() if often.saves(at, stop, plan.steps) and not often.evaluates(at, stop)]
-    looking = [gap for at, gap in gaps.items() if often.evaluates(at, stop)]
+    saving = [log[at]["unix"] - seconds[at] - log[at - 1]["unix"] for at in range(every, stop, every)]
     usual, save = sum(seconds[1:]) / len(seconds[1:]), max(sum(saving) / len(saving), 0.0)
+    looked = (run / EVALUATIONS).stat().st_mtime if arguments["held_out"] else 0.0  # after the last step and checkpoint
     watch = Watch(arguments["checkpoint_every"], arguments["keep"], _looks(arguments), arguments["evaluate_every"])
     saved = [step for step in range(1, last + 1) if watch.saves(step, last, plan.steps)]
     checkpoint = last_checkpoint(run)
@@ -166,12 +164,12 @@ def _take(function: str, arguments: Mapping[str, Any], began: float, folder: Pat
         saves=len(saved),
         save_seconds=save,
         evaluations=sum(watch.evaluates(step, last) for step in saved),
-        evaluation_seconds=max(sum(looking) / len(looking) - save, 0.0) if looking else 0.0,
+        evaluation_seconds=max(looked - log[-1]["unix"] - save, 0.0) if looked else 0.0,
         kept=_kept(plan, saved, watch.keep),
         checkpoint_bytes=bytes_in(checkpoint),
         export_seconds=export_seconds,
         model_bytes=model,
-        log_bytes=round((run / "log.jsonl").stat().st_size / len(log) * last),
+        log_bytes=round((run / LOG).stat().st_size / len(log) * last),
         peak_bytes=int(max(log[-1]["peak_bytes"], 0 if _elsewhere(arguments) else peak_bytes())),
         gpu_peak_bytes=int(log[-1].get("gpu_peak_bytes", 0)),
         busy=None if _elsewhere(arguments) else busy,

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from curate.tokenizer.bpe import train_tokenizer
 from curate.tokenizer.pack import tokenize
 from curate.train.checkpoint import checkpoints
 from curate.train.log import EVALUATIONS, read_log
+from tests.here import python
 
 SMALL = ("--model", "1m", "--seq-len", "16", "--batch-tokens", "64", "--threads", "1")
 STEPS = 24
@@ -52,8 +52,7 @@ FIRST = FirstSteps(
 
 
 def curate(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "curate.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return python("-m", "curate.cli", *words)
 
 
 def plan_of(first: FirstSteps, out: Path, prices: Mapping[str, float] | None = None, *more: str) -> TrainingPlan:
