@@ -49,7 +49,7 @@ class TrainingPlan:
     steps_seconds: Estimate  # of all steps
     wall: Estimate
     peak_bytes: Estimate  # of the first worker's process
-    cpu_hours: float | None
+    cpu_hours: Estimate
     gpu_hours: Estimate
     disk: int
     free_bytes: int  # where the output will be
@@ -90,9 +90,8 @@ def planned(command: Command, first: FirstSteps, prices: Mapping[str, float]) ->
     steps, wall = (_scaled(step, first.steps, plus) for plus in (0.0, once))
     gpus = workers if first.gpu_peak_bytes else 0
     gpu_hours = _scaled(wall, gpus / 3600)
-    cpu_hours = None if first.busy is None else first.busy * wall.value / 3600
-    bills = [_scaled(gpu_hours, prices["gpu"])] if gpus and "gpu" in prices else []
-    bills += [_scaled(wall, first.busy / 3600 * prices["cpu"])] if first.busy is not None and "cpu" in prices else []
+    cpu_hours = _scaled(wall, (workers if first.busy is None else first.busy) / 3600)  # Ray's workers hold one each
+    bills = [_scaled(used, prices[what]) for used, what in ((cpu_hours, "cpu"), (gpu_hours, "gpu")) if what in prices]
     ends = [(bill.value, bill.low, bill.high) for bill in bills]
     disk = first.kept * first.checkpoint_bytes + first.model_bytes + first.log_bytes
     free = shutil.disk_usage(_there(Path(command.out))).free
@@ -175,8 +174,7 @@ def training_table(plan: TrainingPlan) -> str:
         ("disk", f"{size(plan.disk)}: {first.kept} checkpoints of {size(first.checkpoint_bytes)}"
          + (f", the model {size(first.model_bytes)}" if first.model_bytes else "")),
     ]  # fmt: skip
-    if plan.cpu_hours is not None:
-        rows.append(("processors", hours(plan.cpu_hours)))
+    rows.append(("processors", about(plan.cpu_hours, hours)))
     if first.gpu_peak_bytes:
         rows.append(("GPUs", about(plan.gpu_hours, hours)))
     if plan.money is not None:
@@ -196,7 +194,7 @@ def read_training(out: str) -> TrainingPlan | None:
     if said.pop("format", None) != FORMAT:
         return None
     first = FirstSteps(**{**said["first"], "step_seconds": tuple(said["first"]["step_seconds"])})
-    named = ("tokens_per_s", "steps_seconds", "wall", "peak_bytes", "gpu_hours", "money")
+    named = ("tokens_per_s", "steps_seconds", "wall", "peak_bytes", "cpu_hours", "gpu_hours", "money")
     estimates = {name: Estimate(**said[name]) if said[name] else None for name in named}
     lists = {"command": tuple(said["command"]), "machine": tuple(said["machine"]), "notes": tuple(said["notes"])}
     return TrainingPlan(**{**said, **estimates, **lists, "first": first})
