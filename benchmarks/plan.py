@@ -4,7 +4,7 @@
 
 Input is cut into many files first, in its own order, as a crawl lies: documents of `web/text.parquet` (filter, score,
 cascade), pages of `web/*.warc.gz` (web: the whole FineWeb-Edu pipeline), files of `code/code.parquet` (code: the whole
-Stack-Edu pipeline). A training (pretrain: a 1M model on 4M tokens of those documents) is planned by its first steps,
+Stack-Edu pipeline). A training (pretrain: a 1M model on 2M tokens of those documents) is planned by its first steps,
 whatever the share. Each plan is followed by a whole run of its own, for the machine's speed is not the same from one
 minute to the next. Printed: for each plan, its error on the documents and bytes that come out, or on speed and memory,
 and on time, by the wall and by the processor; and how many of the 90 % intervals held.
@@ -72,7 +72,7 @@ def words_of(case: str, data: Path, work: Path) -> list[str]:
     if case == "pretrain":
         run_whole(["tokenize", str(texts), "-o", str(work / "tokens"), "--vocab", "4096"])
         held_out = ["--held-out", f"web={work}/tokens/texts", "--evaluate-every", "100"]
-        return ["pretrain", f"{work}/tokens/texts", "--model", "1m", "--num-tokens", "4M", *held_out, "-o"]
+        return ["pretrain", f"{work}/tokens/texts", "--model", "1m", "--num-tokens", "2M", *held_out, "-o"]
     options = {"filter": [], "score": ["--threshold", "3"], "cascade": ["--recall", "0.9"]}[case]
     return ["filter" if case == "filter" else "score", str(texts), *options, "-o"]
 

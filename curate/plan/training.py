@@ -3,8 +3,8 @@
     print(training_table(plan_training(parse(["pretrain", "tokens/edu", "-o", "runs/5m"], app))))
 
 Its first steps are taken (`first_steps`), and the whole is as many of them, with the checkpoints and the looks at
-held-out data that the command asks for. The interval of a step's time is Student's, over blocks of steps; it covers
-this machine as it was, not another load on it.
+held-out data that the command asks for. The interval of a step's time is Student's, over blocks of steps, and of what
+minutes differ from hours on a quiet machine; it does not cover another load on it.
 """
 
 import json
@@ -30,6 +30,9 @@ from curate.train.log import read_log
 
 FORMAT = "training 1"
 BLOCKS = 8  # of steps, whose means are nearly independent
+LONGER = 0.05  # share by which a step of a long run may differ; it was 0.02 in runs of six minutes (benchmarks/plan.py)
+FRAGMENTS = 0.1  # more memory that a long run may hold: 0.02 and 0.06 there
+LINES = 0.2  # of the log: lines of later steps are not as long as those of the first
 STARTS_AGAIN = 3.0  # times the longest pause that was planned, and a minute: then the run was stopped in between
 WALL = "wall time, first step to last"
 MOST_EPOCHS = 4.0  # more teach little (Muennighoff et al. 2023)
@@ -94,6 +97,7 @@ def planned(command: Command, first: FirstSteps, prices: Mapping[str, float]) ->
     bills = [_scaled(used, prices[what]) for used, what in ((cpu_hours, "cpu"), (gpu_hours, "gpu")) if what in prices]
     ends = [(bill.value, bill.low, bill.high) for bill in bills]
     disk = first.kept * first.checkpoint_bytes + first.model_bytes + first.log_bytes
+    most = (1 + FRAGMENTS) * first.peak_bytes + first.token_bytes
     free = shutil.disk_usage(_there(Path(command.out))).free
     return TrainingPlan(
         command=command.words,
@@ -105,7 +109,7 @@ def planned(command: Command, first: FirstSteps, prices: Mapping[str, float]) ->
         tokens_per_s=Estimate(*(first.step_tokens / seconds for seconds in (step.value, step.high, step.low))),
         steps_seconds=steps,
         wall=wall,
-        peak_bytes=Estimate(first.peak_bytes, first.peak_bytes, first.peak_bytes + first.token_bytes),
+        peak_bytes=Estimate(first.peak_bytes, (1 - FRAGMENTS) * first.peak_bytes, most),
         cpu_hours=cpu_hours,
         gpu_hours=gpu_hours,
         disk=disk,
@@ -123,7 +127,8 @@ def mean_of(seconds: Sequence[float]) -> Estimate:
     means = [float(block.mean()) for block in np.array_split(np.array(seconds), min(BLOCKS, len(seconds)))]
     mean = sum(seconds) / len(seconds)
     off = float(t.ppf(UPPER, len(means) - 1) * np.std(means, ddof=1) / np.sqrt(len(means)))
-    return Estimate(mean, max(mean - off, min(seconds)), mean + off)
+    off = float(np.hypot(off, LONGER * mean))
+    return Estimate(mean, max(mean - off, mean / 2), mean + off)
 
 
 def _scaled(one: Estimate, factor: float, plus: float = 0.0) -> Estimate:
@@ -220,7 +225,12 @@ def compare_training(plan: TrainingPlan, out: str) -> list[Held]:
     found = [
         Held("tokens/s", plan.tokens_per_s, first.steps * first.step_tokens / sum(seconds), count),
         Held("memory of a process", plan.peak_bytes, max(line["peak_bytes"] for line in log), size),
-        Held("disk", Estimate.exactly(plan.disk), num_bytes, size),
+        Held(
+            "disk",
+            Estimate(plan.disk, plan.disk - LINES * first.log_bytes, plan.disk + LINES * first.log_bytes),
+            num_bytes,
+            size,
+        ),
     ]
     pauses = [now["unix"] - took - before["unix"] for before, now, took in zip(log, log[1:], seconds[1:], strict=False)]
     if max(pauses, default=0.0) < 60 + STARTS_AGAIN * (first.save_seconds + first.evaluation_seconds):

@@ -14,7 +14,6 @@ from curate.corpus import write_corpus
 from curate.plan.command import parse
 from curate.plan.error import tell
 from curate.plan.first_steps import FirstSteps, TooShortError, first_steps
-from curate.plan.fit import Estimate
 from curate.plan.rehearse import RehearsalError
 from curate.plan.result import read_plan
 from curate.plan.training import TrainingPlan, mean_of, planned, read_training, training_table
@@ -88,7 +87,7 @@ def test_the_whole_is_its_steps_its_checkpoints_and_its_looks_at_held_out_data(t
     assert plan.wall.value == 2000 + 7 + 10 * 0.5 + 2 * 4 + 1
     assert plan.tokens_per_s.value == 4096
     assert plan.disk == 3 * 60_000_000 + 20_000_000 + 100_000
-    assert (plan.peak_bytes.value, plan.peak_bytes.high) == (1e9, 1.008e9)
+    assert (plan.peak_bytes.value, plan.peak_bytes.high) == pytest.approx((1e9, 1.108e9))  # tokens are mapped
     assert plan.cpu_hours.value == pytest.approx(1.5 * 2021 / 3600)
     assert plan.money is None
 
@@ -106,7 +105,8 @@ def test_money_is_of_what_has_a_price_and_is_used(tmp_path: Path) -> None:
 
 
 def test_the_interval_of_a_step_is_as_wide_as_its_steps_differ() -> None:
-    assert mean_of([2.0] * 10) == Estimate(2.0, 2.0, 2.0)
+    steady = mean_of([2.0] * 10)
+    assert (steady.value, steady.low, steady.high) == pytest.approx((2.0, 1.9, 2.1))  # a long run is not its start
     wide, narrow = mean_of([1.0, 3.0] * 2), mean_of([1.9, 2.1] * 2)
     assert wide.value == narrow.value == pytest.approx(2.0)
     assert wide.low < narrow.low < 2 < narrow.high < wide.high
@@ -141,7 +141,7 @@ def test_the_run_is_held_against_the_plan(trained: tuple[Path, str, str]) -> Non
     out, _, said = trained
     assert "and the run:" in said
     (disk,) = [line.split() for line in said.splitlines() if line.startswith("disk")]
-    assert abs(float(disk[-2].rstrip("%"))) < 1.0  # what is written is known but for the length of some numbers
+    assert disk[-1] == "inside"  # what is written is known but for the length of some numbers
     assert "tokens/s" in said
     assert "wall time, first step to last" in said
     assert tell(str(out), lambda words: False).startswith(f"{out}/_log/plan.json is of another command")
