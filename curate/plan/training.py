@@ -32,7 +32,7 @@ FORMAT = "training 1"
 BLOCKS = 8  # of steps, whose means are nearly independent
 LONGER = 0.05  # share by which a step of a long run may differ; it was 0.02 in runs of six minutes (benchmarks/plan.py)
 FRAGMENTS = 0.1  # more memory that a long run may hold: 0.02 and 0.06 there
-LINES = 0.2  # of the log: lines of later steps are not as long as those of the first
+LINES, SMALL = 0.2, 20_000  # of the log, whose lines are not all as long as the first; run.json, evaluations, the card
 STARTS_AGAIN = 3.0  # times the longest pause that was planned, and a minute: then the run was stopped in between
 WALL = "wall time, first step to last"
 MOST_EPOCHS = 4.0  # more teach little (Muennighoff et al. 2023)
@@ -135,6 +135,10 @@ def _scaled(one: Estimate, factor: float, plus: float = 0.0) -> Estimate:
     return Estimate(one.value * factor + plus, one.low * factor + plus, one.high * factor + plus)
 
 
+def _off(value: float, most: float) -> Estimate:
+    return Estimate(value, value - most, value + most)
+
+
 def _there(folder: Path) -> Path:
     """Return the nearest folder above that is there."""
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
@@ -225,12 +229,7 @@ def compare_training(plan: TrainingPlan, out: str) -> list[Held]:
     found = [
         Held("tokens/s", plan.tokens_per_s, first.steps * first.step_tokens / sum(seconds), count),
         Held("memory of a process", plan.peak_bytes, max(line["peak_bytes"] for line in log), size),
-        Held(
-            "disk",
-            Estimate(plan.disk, plan.disk - LINES * first.log_bytes, plan.disk + LINES * first.log_bytes),
-            num_bytes,
-            size,
-        ),
+        Held("disk", _off(plan.disk, LINES * first.log_bytes + SMALL), num_bytes, size),
     ]
     pauses = [now["unix"] - took - before["unix"] for before, now, took in zip(log, log[1:], seconds[1:], strict=False)]
     if max(pauses, default=0.0) < 60 + STARTS_AGAIN * (first.save_seconds + first.evaluation_seconds):
