@@ -124,7 +124,8 @@ def plan(
             Of pretrain and anneal the first steps are taken, for half a minute or as long as a few of them take.
         share: of the input's bytes to rehearse on; at least eight pieces of it where there are as many.
         draw_seed: of the draw.
-        scratch: folder for the rehearsal, kept and used again; a temporary one, deleted, by default.
+        scratch: folder for the rehearsal, kept and used again; a temporary one, deleted, by default. A training needs
+            room for three checkpoints there, in a place that all of its workers see.
         price: what things cost, for the bill: cpu=0.04 and gpu=2.5 (an hour), input=0.15 and output=0.6 (a million
             tokens of the teacher).
     """

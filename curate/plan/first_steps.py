@@ -9,6 +9,7 @@ checkpoints are written, after its last step held-out data are looked at; the lo
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from curate.progress.spent import peak_bytes
 if TYPE_CHECKING:
     from curate.train.job import Plan
 
+YOUNG, TIMED = "young", "timed"  # folders of the two goes
 ORDER, RESULT = "first-steps.json", "first-steps-result.json"
 YOUNG_STEPS = 3  # of the first go
 LEAST_STEPS = 5  # of the second, of which the first is not timed
@@ -85,6 +87,8 @@ def first_steps(command: Command, scratch: str) -> FirstSteps:
     folder = Path(scratch).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
+    for name in (YOUNG, TIMED):  # of a plan before, which a training would go on from
+        shutil.rmtree(folder / name, ignore_errors=True)
     order = {"function": command.function, "arguments": command.arguments, "began": time.time()}
     (folder / ORDER).write_text(json.dumps(order))
     subprocess.run([sys.executable, "-m", "curate.plan.first_steps", str(folder)], check=False)
@@ -127,7 +131,7 @@ def _take(function: str, arguments: Mapping[str, Any], began: float, folder: Pat
         open_function(function)(**{**arguments, "track": None, "keep": 1, **changed, "out": str(folder / name)})
         return folder / name
 
-    young = train("young", stop_after=YOUNG_STEPS, checkpoint_every=YOUNG_STEPS, held_out=[], evaluate_every=None)
+    young = train(YOUNG, stop_after=YOUNG_STEPS, checkpoint_every=YOUNG_STEPS, held_out=[], evaluate_every=None)
     plan = _plan_of(young)
     step_tokens = plan.batch_windows * plan.seq_len
     last = min(arguments.get("stop_after") or plan.steps, plan.steps)
@@ -137,7 +141,7 @@ def _take(function: str, arguments: Mapping[str, Any], began: float, folder: Pat
         raise TooShortError(f"a run of {last} steps takes hardly longer than planning it; run it")
     every = -(-stop // 3)
     wall, cpu = time.perf_counter(), _cpu_seconds()
-    run = train("timed", stop_after=stop, checkpoint_every=every, evaluate_every=None)
+    run = train(TIMED, stop_after=stop, checkpoint_every=every, evaluate_every=None)
     busy = (_cpu_seconds() - cpu) / (time.perf_counter() - wall)
     log = read_log(run)
     seconds = [step_tokens / line["tokens_per_s"] for line in log]

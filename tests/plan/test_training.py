@@ -174,8 +174,12 @@ def test_the_same_training_is_the_planned_one_wherever_it_runs(tokens: Path) -> 
 def test_an_annealing_is_planned_too(trained: tuple[Path, str, str], tokens: Path) -> None:
     stable, decay = tokens.parent / "stable", tokens.parent / "decay"
     assert curate("pretrain", tokens, "-o", stable, "--steps", 4, "--decay", 0, *SMALL).returncode == 0
-    told = curate("plan", "anneal", stable, tokens, "-o", decay, "--steps", 12, "--threads", 1)
-    assert told.returncode == 0, told.stderr
+    scratch = tokens.parent / "scratch"
+    for steps in (11, 12):  # the first steps of a plan before are none of the next one's
+        words = ["anneal", stable, tokens, "-o", decay, "--steps", steps, "--threads", 1]
+        told = curate("plan", *words, "--scratch", scratch)
+        assert told.returncode == 0, told.stderr
+    assert len(checkpoints(scratch / "timed")) == 1
     plan = read_training(str(decay))
     assert plan is not None
     assert (plan.first.steps, plan.first.step_tokens, plan.first.kept) == (12, 64, 12)
