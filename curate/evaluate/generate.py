@@ -64,10 +64,7 @@ def require_room(config: Any, how: Decoding) -> int:
         raise ValueError(f"a model of {type(config).__name__} keeps no plain attention cache, which writing needs here")
     holds = longest_input(config)
     if holds <= how.max_new_tokens:
-        raise ValueError(
-            f"the model holds {holds:,} tokens, which leaves no room for {how.max_new_tokens:,} new ones; leave such "
-            "tasks out (--tasks), or train with a longer --seq-len"
-        )
+        raise ValueError(f"the model holds {holds} tokens, which leaves no room for {how.max_new_tokens} new ones")
     return holds - how.max_new_tokens
 
 
